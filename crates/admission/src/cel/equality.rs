@@ -1,0 +1,69 @@
+//! Equality across kinds: numbers compare by value, everything else by kind and content.
+
+use super::value::{List, Value};
+use super::map::Map;
+
+/// Whether two values are equal. Values of different kinds are not equal, except numbers.
+pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
+    match (left, right) {
+        (Value::Null, Value::Null) | (Value::Variables, Value::Variables) => true,
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::String(left), Value::String(right)) => left.as_str() == right.as_str(),
+        (Value::Bytes(left), Value::Bytes(right)) => left == right,
+        (Value::Duration(left), Value::Duration(right)) => left == right,
+        (Value::Timestamp(left), Value::Timestamp(right)) => left == right,
+        (Value::Type(left), Value::Type(right)) => left.as_str() == right.as_str(),
+        (Value::List(left), Value::List(right)) => lists_equal(left, right),
+        (Value::Map(left), Value::Map(right)) => maps_equal(left, right),
+        (Value::Optional(left), Value::Optional(right)) => optionals_equal(left.as_deref(), right.as_deref()),
+        (Value::Opaque(left), Value::Opaque(right)) => left.equals(right.as_ref()),
+        _ => compare_numbers(left, right).is_some_and(std::cmp::Ordering::is_eq),
+    }
+}
+
+fn lists_equal(left: &List<'_>, right: &List<'_>) -> bool {
+    match (left, right) {
+        (List::Json(left), List::Json(right)) if std::ptr::eq(*left, *right) => true,
+        _ => left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| equal(&left, &right)),
+    }
+}
+
+fn maps_equal(left: &Map<'_>, right: &Map<'_>) -> bool {
+    left.len() == right.len()
+        && left.iter().all(|(key, value)| right.get(&key).is_some_and(|other| equal(&value, &other)))
+}
+
+fn optionals_equal(left: Option<&Value<'_>>, right: Option<&Value<'_>>) -> bool {
+    match (left, right) {
+        (None, None) => true,
+        (Some(left), Some(right)) => equal(left, right),
+        _ => false,
+    }
+}
+
+/// The order of two numbers of any kinds, none for other values and for NaN.
+pub fn compare_numbers(left: &Value<'_>, right: &Value<'_>) -> Option<std::cmp::Ordering> {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
+        (Value::Uint(left), Value::Uint(right)) => Some(left.cmp(right)),
+        (Value::Double(left), Value::Double(right)) => left.partial_cmp(right),
+        (Value::Int(left), Value::Uint(right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
+        (Value::Uint(left), Value::Int(right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
+        (Value::Int(left), Value::Double(right)) => compare_integer(i128::from(*left), *right),
+        (Value::Uint(left), Value::Double(right)) => compare_integer(i128::from(*left), *right),
+        (Value::Double(_), Value::Int(_) | Value::Uint(_)) => {
+            compare_numbers(right, left).map(std::cmp::Ordering::reverse)
+        }
+        _ => None,
+    }
+}
+
+fn compare_integer(left: i128, right: f64) -> Option<std::cmp::Ordering> {
+    if right.is_nan() {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "saturates far beyond the range of either integer kind")]
+    let floor = right.floor() as i128;
+    let order = left.cmp(&floor);
+    Some(if order.is_eq() && right > right.floor() { std::cmp::Ordering::Less } else { order })
+}

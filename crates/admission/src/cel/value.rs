@@ -1,0 +1,274 @@
+//! Values of expressions, borrowing from the JSON objects that a request brings.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::error::EvalError;
+use super::map::{Entries, Map};
+use super::time::{Duration, Timestamp};
+use super::types::Type;
+
+/// A value. `'a` is the life of the request's objects and of the program's constants.
+#[derive(Clone, Debug)]
+pub enum Value<'a> {
+    /// Null.
+    Null,
+    /// Boolean.
+    Bool(bool),
+    /// Signed integer.
+    Int(i64),
+    /// Unsigned integer.
+    Uint(u64),
+    /// Double.
+    Double(f64),
+    /// Text.
+    String(Text<'a>),
+    /// Octets.
+    Bytes(Arc<[u8]>),
+    /// A list.
+    List(List<'a>),
+    /// A map.
+    Map(Map<'a>),
+    /// A span of time.
+    Duration(Duration),
+    /// A point in time.
+    Timestamp(Timestamp),
+    /// A type used as a value.
+    Type(TypeName<'a>),
+    /// An optional value.
+    Optional(Option<Arc<Value<'a>>>),
+    /// A value of a function library.
+    Opaque(Arc<dyn Opaque>),
+    /// The map of a policy's variables, whose entries are computed at first use.
+    Variables,
+}
+
+/// A value whose kind a function library defines.
+pub trait Opaque: fmt::Debug + Send + Sync {
+    /// The full type name, such as `kubernetes.Quantity`.
+    fn type_name(&self) -> &'static str;
+    /// Whether the two are equal; a value of another type is not.
+    fn equals(&self, other: &dyn Opaque) -> bool;
+    /// The size where the type has one (`size()` of the cost model), else none.
+    fn cost_size(&self) -> Option<u64> {
+        None
+    }
+    /// For downcasts.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Text, borrowed where possible.
+#[derive(Clone, Debug)]
+pub enum Text<'a> {
+    /// From a request object or a constant.
+    Borrowed(&'a str),
+    /// Computed.
+    Shared(Arc<str>),
+}
+
+impl Text<'_> {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+/// The name of a type at run time, such as `string`, `map` or `google.protobuf.Timestamp`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeName<'a> {
+    /// From a constant.
+    Borrowed(&'a str),
+    /// Of a built-in type.
+    Static(&'static str),
+}
+
+impl TypeName<'_> {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(name) => name,
+            Self::Static(name) => name,
+        }
+    }
+}
+
+/// A list, borrowed where possible.
+#[derive(Clone, Debug)]
+pub enum List<'a> {
+    /// A JSON array.
+    Json(&'a [Json]),
+    /// Computed elements.
+    Items(Arc<Vec<Value<'a>>>),
+}
+
+impl<'a> List<'a> {
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Json(items) => items.len(),
+            Self::Items(items) => items.len(),
+        }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at an index.
+    pub fn get(&self, index: usize) -> Option<Value<'a>> {
+        match self {
+            Self::Json(items) => items.get(index).map(Value::from_json),
+            Self::Items(items) => items.get(index).cloned(),
+        }
+    }
+
+    /// The elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + '_ {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The value of a JSON value, without a copy. Numbers that are integers become ints, others doubles.
+    pub fn from_json(json: &'a Json) -> Self {
+        match json {
+            Json::Null => Self::Null,
+            Json::Bool(value) => Self::Bool(*value),
+            Json::Number(number) => match number.as_i64() {
+                Some(value) => Self::Int(value),
+                None => Self::Double(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Json::String(text) => Self::String(Text::Borrowed(text)),
+            Json::Array(items) => Self::List(List::Json(items)),
+            Json::Object(entries) => Self::Map(Map::Json(entries)),
+        }
+    }
+
+    /// A computed text.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Self::String(Text::Shared(text.into()))
+    }
+
+    /// A text borrowed for the whole evaluation.
+    pub fn borrowed(text: &'a str) -> Self {
+        Self::String(Text::Borrowed(text))
+    }
+
+    /// A computed list.
+    pub fn list(items: Vec<Value<'a>>) -> Self {
+        Self::List(List::Items(Arc::new(items)))
+    }
+
+    /// A computed map; a later entry replaces an earlier one of an equal key.
+    pub fn map(entries: Entries<'a>) -> Self {
+        Self::Map(Map::Entries(Arc::new(entries)))
+    }
+
+    /// A library's value.
+    pub fn opaque(value: impl Opaque + 'static) -> Self {
+        Self::Opaque(Arc::new(value))
+    }
+
+    /// An optional that has a value.
+    pub fn some(value: Value<'a>) -> Self {
+        Self::Optional(Some(Arc::new(value)))
+    }
+
+    /// The optional without a value.
+    pub fn none() -> Self {
+        Self::Optional(None)
+    }
+
+    /// The text, or `no such overload`.
+    pub fn as_str(&self) -> Result<&str, EvalError> {
+        match self {
+            Self::String(text) => Ok(text.as_str()),
+            _ => Err(EvalError::no_such_overload()),
+        }
+    }
+
+    /// The integer, or `no such overload`.
+    pub fn as_int(&self) -> Result<i64, EvalError> {
+        match self {
+            Self::Int(value) => Ok(*value),
+            _ => Err(EvalError::no_such_overload()),
+        }
+    }
+
+    /// The boolean, or `no such overload`.
+    pub fn as_bool(&self) -> Result<bool, EvalError> {
+        match self {
+            Self::Bool(value) => Ok(*value),
+            _ => Err(EvalError::no_such_overload()),
+        }
+    }
+
+    /// The list, or `no such overload`.
+    pub fn as_list(&self) -> Result<&List<'a>, EvalError> {
+        match self {
+            Self::List(list) => Ok(list),
+            _ => Err(EvalError::no_such_overload()),
+        }
+    }
+
+    /// The library value of this kind, or `no such overload`.
+    pub fn downcast<T: 'static>(&self) -> Result<&T, EvalError> {
+        match self {
+            Self::Opaque(value) => value.as_any().downcast_ref().ok_or_else(EvalError::no_such_overload),
+            _ => Err(EvalError::no_such_overload()),
+        }
+    }
+
+    /// The name of the run-time type, as `type(x)` gives it and messages print it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null_type",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Uint(_) => "uint",
+            Self::Double(_) => "double",
+            Self::String(_) => "string",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "list",
+            Self::Map(_) => "map",
+            Self::Duration(_) => "google.protobuf.Duration",
+            Self::Timestamp(_) => "google.protobuf.Timestamp",
+            Self::Type(_) => "type",
+            Self::Optional(_) => super::types::OPTIONAL,
+            Self::Opaque(value) => value.type_name(),
+            Self::Variables => VARIABLES_TYPE,
+        }
+    }
+
+    /// The size that the cost model charges for: code points, octets, elements, entries, or 1.
+    pub fn cost_size(&self) -> u64 {
+        match self {
+            Self::String(text) => count(text.as_str().chars().count()),
+            Self::Bytes(octets) => count(octets.len()),
+            Self::List(list) => count(list.len()),
+            Self::Map(map) => count(map.len()),
+            Self::Optional(Some(value)) => value.cost_size(),
+            Self::Opaque(value) => value.cost_size().unwrap_or(1),
+            _ => 1,
+        }
+    }
+}
+
+/// The declared type of `variables` (its name on the server).
+pub const VARIABLES_TYPE: &str = "kubernetes.variables";
+
+fn count(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
+/// The static type that a run-time type name denotes in messages is the name itself; see [`Type`].
+pub(crate) fn optional_of_dyn() -> Type {
+    Type::optional(Type::Dyn)
+}

@@ -1,0 +1,1 @@
+//! Cases and generators that the end-to-end tests share.

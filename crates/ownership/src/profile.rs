@@ -217,9 +217,9 @@ impl Check {
     }
 
     fn name(&mut self, name: &str) {
-        // `nodebound-<profile>-nodefeatures` must stay within the 253 bytes of an object's name.
-        let fits = name.len() <= 200 && key::subdomain(name).is_ok();
-        self.must(fits, "metadata.name", "must be a lower-case DNS name of at most 200 bytes");
+        // The name is a label value on the objects of the guard.
+        let fits = name.len() <= 63 && key::subdomain(name).is_ok();
+        self.must(fits, "metadata.name", "must be a lower-case DNS name of at most 63 bytes");
     }
 
     fn account(&mut self, account: &ServiceAccount) {

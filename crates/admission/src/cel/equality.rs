@@ -42,6 +42,7 @@ fn optionals_equal(left: Option<&Value<'_>>, right: Option<&Value<'_>>) -> bool 
 }
 
 /// The order of two numbers of any kinds, none for other values and for NaN.
+#[expect(clippy::cast_precision_loss, reason = "the loss is the server's too")]
 pub fn compare_numbers(left: &Value<'_>, right: &Value<'_>) -> Option<std::cmp::Ordering> {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
@@ -49,21 +50,15 @@ pub fn compare_numbers(left: &Value<'_>, right: &Value<'_>) -> Option<std::cmp::
         (Value::Double(left), Value::Double(right)) => left.partial_cmp(right),
         (Value::Int(left), Value::Uint(right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
         (Value::Uint(left), Value::Int(right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
-        (Value::Int(left), Value::Double(right)) => compare_integer(i128::from(*left), *right),
-        (Value::Uint(left), Value::Double(right)) => compare_integer(i128::from(*left), *right),
-        (Value::Double(_), Value::Int(_) | Value::Uint(_)) => {
-            compare_numbers(right, left).map(std::cmp::Ordering::reverse)
-        }
+        (Value::Int(left), Value::Double(right)) => compare_as_doubles(*left as f64, *right),
+        (Value::Uint(left), Value::Double(right)) => compare_as_doubles(*left as f64, *right),
+        (Value::Double(left), Value::Int(right)) => compare_as_doubles(*left, *right as f64),
+        (Value::Double(left), Value::Uint(right)) => compare_as_doubles(*left, *right as f64),
         _ => None,
     }
 }
 
-fn compare_integer(left: i128, right: f64) -> Option<std::cmp::Ordering> {
-    if right.is_nan() {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "saturates far beyond the range of either integer kind")]
-    let floor = right.floor() as i128;
-    let order = left.cmp(&floor);
-    Some(if order.is_eq() && right > right.floor() { std::cmp::Ordering::Less } else { order })
+/// The server compares an integer with a double as doubles, so that distinct large integers can equal one double.
+fn compare_as_doubles(left: f64, right: f64) -> Option<std::cmp::Ordering> {
+    left.partial_cmp(&right)
 }

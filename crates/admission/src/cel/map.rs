@@ -47,6 +47,15 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// Whether there is an entry of this key.
+    pub fn contains(&self, key: &Value<'_>) -> bool {
+        match (self, key) {
+            (Self::Json(entries), Value::String(text)) => entries.contains_key(text.as_str()),
+            (Self::Json(_), _) => false,
+            (Self::Entries(entries), key) => entries.get(key).is_some(),
+        }
+    }
+
     /// The entries, in no promised order.
     pub fn iter(&self) -> Box<dyn Iterator<Item = (Value<'a>, Value<'a>)> + '_> {
         match self {
@@ -106,5 +115,15 @@ impl<'a> Entries<'a> {
             Value::String(text) => self.texts.get(Text::as_str(text)).copied(),
             key => self.pairs.iter().position(|(candidate, _)| equal(candidate, key)),
         }
+    }
+}
+
+impl<'a> FromIterator<(Value<'a>, Value<'a>)> for Entries<'a> {
+    fn from_iter<I: IntoIterator<Item = (Value<'a>, Value<'a>)>>(pairs: I) -> Self {
+        let mut entries = Self::new();
+        for (key, value) in pairs {
+            entries.insert(key, value);
+        }
+        entries
     }
 }

@@ -45,13 +45,22 @@ pub enum Type {
 }
 
 /// A declared type with named fields.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct StructType {
     /// Full name, such as `kubernetes.AdmissionRequest`.
     pub name: String,
     /// Fields in order of declaration.
     pub fields: Vec<(String, Type)>,
 }
+
+/// Names are unique, so the name is the identity.
+impl PartialEq for StructType {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for StructType {}
 
 impl StructType {
     /// The type of a field.
@@ -145,6 +154,56 @@ impl Type {
             Self::Duration => "duration",
             Self::Timestamp => "timestamp",
             _ => "dyn",
+        }
+    }
+}
+
+impl Type {
+    /// The name as demands on a result's type print it (`google.protobuf.Timestamp`, not `timestamp`).
+    pub fn runtime_name(&self) -> String {
+        match self {
+            Self::Null => String::from("null_type"),
+            Self::Error => String::from("error"),
+            Self::Duration => String::from("google.protobuf.Duration"),
+            Self::Timestamp => String::from("google.protobuf.Timestamp"),
+            Self::List(element) => format!("list({})", element.runtime_name()),
+            Self::Map(key, value) => format!("map({}, {})", key.runtime_name(), value.runtime_name()),
+            Self::Type(of) => format!("type({})", of.runtime_name()),
+            Self::Opaque(name, parameters) if !parameters.is_empty() => {
+                let names: Vec<String> = parameters.iter().map(Self::runtime_name).collect();
+                format!("{name}({})", names.join(", "))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// Calls a function with each part of the type, the type itself included.
+    pub(crate) fn visit(&self, visitor: &mut impl FnMut(&Self)) {
+        visitor(self);
+        match self {
+            Self::List(part) | Self::Type(part) => part.visit(visitor),
+            Self::Map(key, value) => {
+                key.visit(visitor);
+                value.visit(visitor);
+            }
+            Self::Opaque(_, parts) => parts.iter().for_each(|part| part.visit(visitor)),
+            _ => {}
+        }
+    }
+
+    /// Replaces the simple parts for which the function gives another type.
+    pub(crate) fn map_parts(&self, replace: &impl Fn(&Self) -> Option<Self>) -> Self {
+        if let Some(replaced) = replace(self) {
+            return replaced;
+        }
+        match self {
+            Self::List(element) => Self::list(element.map_parts(replace)),
+            Self::Map(key, value) => Self::map(key.map_parts(replace), value.map_parts(replace)),
+            Self::Type(of) => Self::type_of(of.map_parts(replace)),
+            Self::Opaque(name, parts) => {
+                Self::Opaque(name, parts.iter().map(|part| part.map_parts(replace)).collect())
+            }
+            other => other.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-use super::{Verdict, bad_values, must, none, own_node};
+use super::{Broken, Verdict, bad_values, must, none, own_node};
 use crate::guard::{NFD_NODE_NAME, Rule};
 use crate::identity::NodeClaim;
 use crate::profile::Profile;
@@ -25,8 +25,8 @@ fn rules(profile: &Profile, request: &Request<'_>, old: Option<Object<'_>>, new:
     own_node(profile, request, |claim| versions.iter().flatten().all(|object| labelled(*object, claim)))?;
     must(Rule::Spec, new.is_none_or(|object| publishes_no_features(object)))?;
     must(Rule::Metadata, request.target.namespace == profile.service_account().namespace)?;
+    none(Rule::Labels, foreign(profile, new)?)?;
     let (before, after) = (published(old), published(new));
-    none(Rule::Labels, foreign(profile, after))?;
     none(Rule::Values, bad_values(profile.labels(), before, after).collect())
 }
 
@@ -34,14 +34,20 @@ fn labelled(object: Object<'_>, claim: &NodeClaim<'_>) -> bool {
     object.labels().get(NFD_NODE_NAME).is_some_and(|node| claim.names(node, None))
 }
 
-/// The labels that a NodeFeature publishes. What is no map of text publishes nothing.
-fn published(object: Option<Object<'_>>) -> Texts<'_> {
-    let labels = object.and_then(|object| object.field("spec")?.get("labels"));
-    Texts::new(labels).unwrap_or_default()
+fn labels(object: Option<Object<'_>>) -> Option<&Value> {
+    object?.field("spec")?.get("labels")
 }
 
-fn foreign(profile: &Profile, labels: Texts<'_>) -> BTreeSet<String> {
-    labels.iter().map(|(key, _)| key).filter(|key| !profile.labels().owns(key)).map(str::to_owned).collect()
+fn published(object: Option<Object<'_>>) -> Texts<'_> {
+    Texts::new(labels(object)).unwrap_or_default()
+}
+
+/// Published labels that are not the profile's, or whose value is no text.
+fn foreign(profile: &Profile, object: Option<Object<'_>>) -> Result<BTreeSet<String>, Broken> {
+    let Some(labels) = labels(object) else { return Ok(BTreeSet::new()) };
+    let labels = labels.as_object().ok_or(Broken { rule: Rule::Labels, keys: BTreeSet::new() })?;
+    let strays = labels.iter().filter(|(key, value)| !profile.labels().owns(key) || !value.is_string());
+    Ok(strays.map(|(key, _)| key.clone()).collect())
 }
 
 /// `spec.features` is absent, or each of its kinds is an empty map.

@@ -1,0 +1,140 @@
+//! How deep an expression nests, estimated from its text before anything recurses over it.
+
+/// An upper bound of the depth of the tree that a text parses to, give or take a constant factor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Depth {
+    /// Nesting of brackets.
+    pub brackets: usize,
+    /// Nesting of brackets, operators and selections together.
+    pub total: usize,
+}
+
+#[derive(Default)]
+struct Level {
+    chain: usize,
+    branches: usize,
+}
+
+impl Level {
+    fn depth(&self) -> usize {
+        self.chain + self.branches + 1
+    }
+}
+
+/// Estimates the depth of an expression's tree.
+pub(super) fn estimate(text: &str) -> Depth {
+    let mut scanner = Scanner { below: 0, outer: Vec::new(), level: Level::default(), deepest: Depth::default() };
+    let mut rest = text;
+    while let Some(symbol) = rest.chars().next() {
+        let length = token_length(rest, symbol);
+        scanner.token(rest, symbol);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    scanner.deepest
+}
+
+struct Scanner {
+    below: usize,
+    outer: Vec<Level>,
+    level: Level,
+    deepest: Depth,
+}
+
+impl Scanner {
+    fn token(&mut self, rest: &str, symbol: char) {
+        match symbol {
+            '(' | '[' | '{' => self.open(),
+            ')' | ']' | '}' => self.close(),
+            ',' => self.level = Level::default(),
+            ':' => self.level.chain = 0,
+            '?' => self.branch(),
+            '&' | '|' => self.level.chain = 0,
+            '.' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '!' => self.level.chain += 1,
+            'i' if rest.starts_with("in") => self.level.chain += 1,
+            _ => {}
+        }
+        self.deepest.brackets = self.deepest.brackets.max(self.outer.len());
+        self.deepest.total = self.deepest.total.max(self.below + self.level.depth());
+    }
+
+    fn branch(&mut self) {
+        self.level.branches += 1;
+        self.level.chain = 0;
+    }
+
+    fn open(&mut self) {
+        self.level.chain += 1;
+        self.below += self.level.depth();
+        self.outer.push(std::mem::take(&mut self.level));
+    }
+
+    fn close(&mut self) {
+        if let Some(outer) = self.outer.pop() {
+            self.level = outer;
+            self.below = self.below.saturating_sub(self.level.depth());
+        }
+    }
+}
+
+/// The octets of the token at the front: literals, comments and words are one, everything else is one symbol.
+fn token_length(rest: &str, symbol: char) -> usize {
+    match symbol {
+        '"' | '\'' => quoted_length(rest, symbol, false),
+        '`' => quoted_length(rest, symbol, true),
+        '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+        'a'..='z' | 'A'..='Z' | '_' => word_length(rest),
+        _ => symbol.len_utf8(),
+    }
+}
+
+fn word_length(rest: &str) -> usize {
+    let end = rest.find(|symbol: char| !symbol.is_ascii_alphanumeric() && symbol != '_').unwrap_or(rest.len());
+    let word = rest.get(..end).unwrap_or_default();
+    let tail = rest.get(end..).unwrap_or_default();
+    match tail.chars().next() {
+        Some(quote @ ('"' | '\'')) if is_literal_prefix(word) => {
+            end + quoted_length(tail, quote, word.contains(['r', 'R']))
+        }
+        _ => end,
+    }
+}
+
+fn is_literal_prefix(word: &str) -> bool {
+    word.len() <= 2 && word.chars().all(|symbol| matches!(symbol, 'r' | 'R' | 'b' | 'B'))
+}
+
+fn quoted_length(rest: &str, quote: char, raw: bool) -> usize {
+    let triple: String = std::iter::repeat_n(quote, 3).collect();
+    let end = if rest.starts_with(&triple) { triple } else { quote.to_string() };
+    let mut at = end.len();
+    while let Some(tail) = rest.get(at..) {
+        if tail.starts_with(&end) {
+            return at + end.len();
+        }
+        let Some(symbol) = tail.chars().next() else { break };
+        let escaped = if symbol == '\\' && !raw { tail.chars().nth(1).map_or(0, char::len_utf8) } else { 0 };
+        at += symbol.len_utf8() + escaped;
+    }
+    rest.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_and_chains_add_up() {
+        assert_eq!(estimate("a").total, 1);
+        assert_eq!(estimate("((a))").brackets, 2);
+        assert!(estimate(&"a.".repeat(100)).total > 100);
+        assert!(estimate(&"1+".repeat(100)).total > 100);
+        assert!(estimate(&"a ? b : ".repeat(100)).total > 100);
+    }
+
+    #[test]
+    fn literals_and_conjunctions_do_not_nest() {
+        assert_eq!(estimate("'((((' == r'\\' + \"[\\\"[\" // ((((").brackets, 0);
+        assert!(estimate(&"a.b == c && ".repeat(500)).total < 10);
+        assert!(estimate(&"'''it's ((('''".repeat(50)).brackets == 0);
+    }
+}

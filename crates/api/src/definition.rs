@@ -1,0 +1,142 @@
+//! The CustomResourceDefinition of AgentProfiles.
+
+use k8s_openapi::Resource;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
+    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceValidation, JSONSchemaProps,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube_core::schema::StructuralSchemaRewriter;
+use ownership::spec::AgentProfileSpec;
+use schemars::generate::SchemaSettings;
+use std::collections::BTreeMap;
+
+use crate::AgentProfile;
+
+/// The CustomResourceDefinition of AgentProfiles, with the structural schema of their spec.
+#[must_use]
+pub fn agent_profile_definition() -> CustomResourceDefinition {
+    let spec = CustomResourceDefinitionSpec {
+        group: AgentProfile::GROUP.to_owned(),
+        names: CustomResourceDefinitionNames {
+            kind: AgentProfile::KIND.to_owned(),
+            list_kind: Some(format!("{}List", AgentProfile::KIND)),
+            plural: AgentProfile::URL_PATH_SEGMENT.to_owned(),
+            singular: Some(AgentProfile::KIND.to_lowercase()),
+            ..CustomResourceDefinitionNames::default()
+        },
+        scope: "Cluster".to_owned(),
+        versions: vec![version()],
+        ..CustomResourceDefinitionSpec::default()
+    };
+    let name = format!("{}.{}", AgentProfile::URL_PATH_SEGMENT, AgentProfile::GROUP);
+    let labels = [("app.kubernetes.io/name", "nodebound"), ("app.kubernetes.io/part-of", "nodebound")];
+    CustomResourceDefinition {
+        metadata: ObjectMeta {
+            name: Some(name),
+            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+            ..ObjectMeta::default()
+        },
+        spec,
+        status: None,
+    }
+}
+
+fn version() -> CustomResourceDefinitionVersion {
+    CustomResourceDefinitionVersion {
+        name: AgentProfile::VERSION.to_owned(),
+        served: true,
+        storage: true,
+        schema: Some(CustomResourceValidation { open_api_v3_schema: Some(object_schema()) }),
+        additional_printer_columns: Some(vec![
+            column("Account", ".spec.serviceAccount.name"),
+            column("Namespace", ".spec.serviceAccount.namespace"),
+            column("Node", ".spec.node"),
+            column("Channel", ".spec.channel"),
+        ]),
+        ..CustomResourceDefinitionVersion::default()
+    }
+}
+
+fn column(name: &str, path: &str) -> CustomResourceColumnDefinition {
+    CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        json_path: path.to_owned(),
+        type_: "string".to_owned(),
+        ..CustomResourceColumnDefinition::default()
+    }
+}
+
+fn object_schema() -> JSONSchemaProps {
+    JSONSchemaProps {
+        type_: Some("object".to_owned()),
+        description: Some("Who an agent is, and which metadata of its Node it owns.".to_owned()),
+        properties: Some(BTreeMap::from([("spec".to_owned(), spec_schema())])),
+        required: Some(vec!["spec".to_owned()]),
+        ..JSONSchemaProps::default()
+    }
+}
+
+fn spec_schema() -> JSONSchemaProps {
+    let settings = SchemaSettings::openapi3().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let settings = settings.with_transform(StructuralSchemaRewriter);
+    let schema = settings.into_generator().into_root_schema_for::<AgentProfileSpec>();
+    serde_json::from_value(schema.to_value()).expect("the schema of a fixed type is a schema; a test makes it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn definition() -> Value {
+        serde_json::to_value(agent_profile_definition()).unwrap()
+    }
+
+    fn spec() -> Value {
+        definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+    }
+
+    #[test]
+    fn it_names_the_kind() {
+        let definition = definition();
+        assert_eq!(definition["metadata"]["name"], "agentprofiles.nodebound.io");
+        assert_eq!(definition["spec"]["names"]["kind"], "AgentProfile");
+        assert_eq!(definition["spec"]["scope"], "Cluster");
+    }
+
+    #[test]
+    fn the_schema_knows_fields_choices_and_defaults() {
+        let spec = spec();
+        assert_eq!(spec["required"], json!(["serviceAccount"]));
+        assert_eq!(spec["properties"]["node"]["enum"], json!(["Own", "OwnIfClaimed", "Any"]));
+        assert_eq!(spec["properties"]["node"]["default"], "Own");
+        assert_eq!(spec["properties"]["actions"]["default"], json!(["Deny", "Audit"]));
+        assert_eq!(spec["properties"]["checkNodeUID"]["type"], "boolean");
+        assert_eq!(spec["properties"]["labels"]["items"]["properties"]["domain"]["type"], "string");
+        assert_eq!(spec["properties"]["resources"]["items"]["properties"]["mayChange"]["items"]["type"], "string");
+    }
+
+    /// What an API server refuses in a structural schema: references, alternatives that carry types, closed objects.
+    #[test]
+    fn the_schema_is_structural() {
+        fn walk(path: &str, value: &Value, errors: &mut Vec<String>) {
+            match value {
+                Value::Object(map) => {
+                    for refused in ["$ref", "$defs", "definitions", "oneOf", "anyOf", "allOf", "additionalProperties"] {
+                        errors.extend(map.contains_key(refused).then(|| format!("{path}.{refused}")));
+                    }
+                    map.iter().for_each(|(key, value)| walk(&format!("{path}.{key}"), value, errors));
+                }
+                Value::Array(items) => items.iter().for_each(|item| walk(path, item, errors)),
+                _ => {}
+            }
+        }
+        let mut errors = Vec::new();
+        walk("spec", &spec(), &mut errors);
+        assert_eq!(errors, Vec::<String>::new());
+    }
+}

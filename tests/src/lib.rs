@@ -1,1 +1,5 @@
-//! Cases and generators that the end-to-end tests share.
+//! What the agreement and end-to-end tests share: generated requests, and the two implementations of the rule.
+
+pub mod agreement;
+pub mod choices;
+pub mod generate;

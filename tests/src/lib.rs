@@ -3,3 +3,4 @@
 pub mod agreement;
 pub mod choices;
 pub mod generate;
+pub mod server;

@@ -1,0 +1,169 @@
+//! A real API server for one test: `etcd` and `kube-apiserver` from the folder that `KUBEBUILDER_ASSETS` names, by the
+//! convention of envtest. It authorizes everything, so that nothing but admission refuses.
+
+mod exchange;
+mod setting;
+pub mod suite;
+
+pub use exchange::{Answer, Exchange};
+pub use setting::crds;
+
+use serde_json::Value;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const TOKEN: &str = "the-token-of-the-administrator";
+
+/// A running API server. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    exchange: Exchange,
+    processes: Vec<Process>,
+    folder: TempDir,
+}
+
+/// The folder with the binaries, if the environment names one.
+#[must_use]
+pub fn assets() -> Option<PathBuf> {
+    std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from)
+}
+
+impl Server {
+    /// Starts an API server with an empty store and waits until it is ready.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start(assets: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let [etcd, peers, api] = free_ports();
+        let store = format!("http://127.0.0.1:{etcd}");
+        let key = rcgen::KeyPair::generate().expect("a key can be made").serialize_pem();
+        write(&folder, "sa.key", &key);
+        write(&folder, "tokens.csv", &format!("{TOKEN},admin,admin,system:masters\n"));
+        let peer = format!("http://127.0.0.1:{peers}");
+        let processes = vec![
+            Process::spawn(&folder, assets, "etcd", &etcd_arguments(folder.path(), &store, &peer)),
+            Process::spawn(&folder, assets, "kube-apiserver", &api_arguments(folder.path(), &store, api)),
+        ];
+        let exchange = Exchange::new(api, TOKEN);
+        let server = Self { exchange, processes, folder };
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// Requests as the administrator, or as somebody else in his name.
+    #[must_use]
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    async fn wait_until_ready(&self) {
+        let ready = self.poll(Duration::from_secs(60), async || self.exchange.is_ready().await).await;
+        assert!(ready, "the API server is not ready after a minute:\n{}", self.logs());
+        // The namespace comes from the API server itself, a moment after it is ready.
+        let namespace = self.poll(Duration::from_secs(30), async || {
+            self.exchange.get("/api/v1/namespaces/default").await.code == 200
+        });
+        assert!(namespace.await, "the namespace `default` does not appear:\n{}", self.logs());
+    }
+
+    /// Asks until the answer is yes, or time is up.
+    pub async fn poll(&self, patience: Duration, mut question: impl AsyncFnMut() -> bool) -> bool {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            if question().await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
+    }
+
+    /// Creates an object, or replaces the one of that name.
+    ///
+    /// # Panics
+    /// If the API server refuses it.
+    pub async fn put(&self, path: &str, object: &Value) -> Value {
+        let answer = self.exchange.post(path, object).await;
+        assert!(answer.is_success(), "{path} {object}: {answer:?}");
+        answer.body
+    }
+
+    fn logs(&self) -> String {
+        let tail = |process: &Process| {
+            let text = std::fs::read_to_string(self.folder.path().join(&process.log)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().rev().take(15).collect();
+            format!("{}:\n{}\n", process.log, lines.join("\n"))
+        };
+        self.processes.iter().map(tail).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    log: String,
+}
+
+impl Process {
+    fn spawn(folder: &TempDir, assets: &Path, name: &str, arguments: &[String]) -> Self {
+        let log = format!("{name}.log");
+        let file = std::fs::File::create(folder.path().join(&log)).expect("a log file can be made");
+        let out = file.try_clone().expect("a file handle can be copied");
+        let mut command = Command::new(assets.join(name));
+        command.args(arguments).stdin(Stdio::null()).stdout(out).stderr(file);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{}/{name}: {error}", assets.display()));
+        Self { child, log }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A process that is gone already needs no signal.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
+}
+
+fn write(folder: &TempDir, name: &str, text: &str) {
+    std::fs::write(folder.path().join(name), text).expect("the temporary folder can be written");
+}
+
+fn etcd_arguments(folder: &Path, store: &str, peer: &str) -> Vec<String> {
+    vec![
+        format!("--data-dir={}", folder.join("etcd").display()),
+        format!("--listen-client-urls={store}"),
+        format!("--advertise-client-urls={store}"),
+        format!("--listen-peer-urls={peer}"),
+        format!("--initial-advertise-peer-urls={peer}"),
+        format!("--initial-cluster=default={peer}"),
+        "--unsafe-no-fsync".to_owned(),
+    ]
+}
+
+fn api_arguments(folder: &Path, store: &str, port: u16) -> Vec<String> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    vec![
+        format!("--etcd-servers={store}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--advertise-address=127.0.0.1".to_owned(),
+        format!("--secure-port={port}"),
+        format!("--cert-dir={}", file("certs")),
+        format!("--token-auth-file={}", file("tokens.csv")),
+        "--authorization-mode=AlwaysAllow".to_owned(),
+        "--disable-admission-plugins=ServiceAccount".to_owned(),
+        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--service-account-key-file={}", file("sa.key")),
+        format!("--service-account-signing-key-file={}", file("sa.key")),
+        "--endpoint-reconciler-type=none".to_owned(),
+    ]
+}

@@ -1,0 +1,126 @@
+//! The guards on a real API server: accepted, unchanged when applied again, and enforced as the suites say.
+//!
+//! `KUBEBUILDER_ASSETS` names the folder with `etcd` and `kube-apiserver`. Without it these tests are ignored.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tests::server::{Server, assets, suite};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let assets = assets();
+    if assets.is_none() {
+        eprintln!("KUBEBUILDER_ASSETS is not set: the tests on a real API server are ignored");
+    }
+    let ignored = assets.is_none();
+    let folder = assets.unwrap_or_default();
+    let mut trials: Vec<Trial> = suites().into_iter().map(|file| of_suite(&folder, file)).collect();
+    trials.push(trial("applying a guard again changes nothing", &folder, applied_again));
+    trials.push(trial("real tokens are told apart by their claims", &folder, real_tokens));
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn suites() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().expect("a runtime can be made").block_on(future)
+}
+
+fn of_suite(assets: &Path, file: PathBuf) -> Trial {
+    let name = format!("suite {}", file.file_stem().unwrap_or_default().display());
+    let assets = assets.to_owned();
+    Trial::test(name, move || block_on(suite::run(&assets, &file)).map(drop).map_err(Failed::from))
+}
+
+fn trial<F: Future<Output = ()> + 'static>(name: &str, assets: &Path, test: fn(Server) -> F) -> Trial {
+    let assets = assets.to_owned();
+    Trial::test(name, move || {
+        block_on(async { test(Server::start(&assets).await).await });
+        Ok(())
+    })
+}
+
+const POLICIES: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
+
+fn path_of(object: &Value) -> String {
+    let collection = if object["kind"] == "ValidatingAdmissionPolicy" { POLICIES } else { BINDINGS };
+    format!("{collection}/{}", object["metadata"]["name"].as_str().expect("has a name"))
+}
+
+/// Every guard of both profiles, applied twice: what is stored is what was rendered, and keeps its version.
+async fn applied_again(server: Server) {
+    for (name, _) in ownership::builtin::PROFILES {
+        let profile = ownership::builtin::profile(name).expect("is built in").expect("is valid");
+        for object in manifests::guards(&profile).iter().flat_map(manifests::Guarding::objects) {
+            let path = format!("{}?fieldManager=test&force=true", path_of(&object));
+            let apply = async || {
+                let builder = http::Request::patch(&path).header("Content-Type", "application/apply-patch+yaml");
+                server.exchange().send(None, builder, Some(&object)).await
+            };
+            let (first, second) = (apply().await, apply().await);
+            assert_eq!((first.code, second.code), (201, 200), "{first:?} {second:?}");
+            assert_eq!(first.body["metadata"]["resourceVersion"], second.body["metadata"]["resourceVersion"]);
+            assert_eq!(second.body["spec"], object["spec"], "the server defaults a field that is not rendered");
+            assert_eq!(second.body["metadata"]["labels"], object["metadata"]["labels"]);
+        }
+    }
+}
+
+/// Tokens bound to a pod on the node, to a pod elsewhere, to the Node alone, and to nothing.
+async fn real_tokens(server: Server) {
+    let text = "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {name: p}\nspec:\n  \
+        serviceAccount: {namespace: default, name: agent}\n  labels: [{domain: example.com}]\n";
+    let profile = ownership::parse::profile(text).expect("is valid");
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "agent"}});
+    server.put("/api/v1/namespaces/default/serviceaccounts", &account).await;
+    for node in ["n1", "n2"] {
+        server.put("/api/v1/nodes", &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})).await;
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": node}, "spec": {"nodeName": node,
+            "serviceAccountName": "agent", "containers": [{"name": "c", "image": "i"}]}});
+        server.put("/api/v1/namespaces/default/pods", &pod).await;
+    }
+    for object in manifests::guards(&profile).iter().flat_map(manifests::Guarding::objects) {
+        let path = path_of(&object);
+        server.put(path.rsplit_once('/').expect("is a path").0, &object).await;
+    }
+    let bound = |kind: &str, name: &str| Some(json!({"apiVersion": "v1", "kind": kind, "name": name}));
+    let here = server.exchange().token("default", "agent", bound("Pod", "n1")).await;
+    let there = server.exchange().token("default", "agent", bound("Pod", "n2")).await;
+    let node = server.exchange().token("default", "agent", bound("Node", "n1")).await;
+    let unbound = server.exchange().token("default", "agent", None).await;
+    let patch = async |token: &str, key: &str| {
+        let builder = http::Request::patch("/api/v1/nodes/n1?dryRun=All");
+        let builder = builder.header("Content-Type", "application/merge-patch+json");
+        let body = json!({"metadata": {"labels": {key: "1"}}});
+        server.exchange().bearing(token).send(None, builder, Some(&body)).await
+    };
+    let owned = "example.com/x";
+    let refused = async || patch(&unbound, owned).await.code == 403;
+    assert!(server.poll(Duration::from_secs(20), refused).await, "the guard is not in force");
+    let refusal = "nodes \"n1\" is forbidden: ValidatingAdmissionPolicy 'nodebound-p' with binding 'nodebound-p' denied \
+        request: nodebound/p: ";
+    let elsewhere = format!("{refusal}own-node: the request does not come from this node");
+    for (token, key, code, message) in [
+        (&here, owned, 200, String::new()),
+        (&here, "example.org/x", 403, format!("{refusal}labels: not owned by this agent: example.org/x")),
+        (&there, owned, 403, elsewhere.clone()),
+        (&node, owned, 403, elsewhere.clone()),
+        (&unbound, owned, 403, elsewhere),
+    ] {
+        let answer = patch(token, key).await;
+        assert_eq!((answer.code, answer.message()), (code, message.as_str()));
+    }
+}

@@ -1,0 +1,72 @@
+//! The committed files that come from code.
+
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+
+/// A generated file.
+pub(crate) struct File {
+    path: String,
+    text: String,
+}
+
+impl File {
+    pub(crate) fn write(&self, root: &Path) -> Result<()> {
+        let path = root.join(&self.path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        }
+        fs::write(&path, &self.text).with_context(|| format!("{} cannot be written", path.display()))
+    }
+
+    /// What to say if the committed file is another.
+    pub(crate) fn stale(&self, root: &Path) -> Option<String> {
+        let committed = fs::read_to_string(root.join(&self.path)).unwrap_or_default();
+        (committed != self.text).then(|| format!("{} is not current: run `cargo xtask generate`", self.path))
+    }
+}
+
+pub(crate) fn files() -> Result<Vec<File>> {
+    let mut files = vec![definition()?, reference()];
+    for (name, _) in ownership::builtin::PROFILES {
+        files.push(guards(name)?);
+    }
+    Ok(files)
+}
+
+/// The guards of a built-in profile, ready for `kubectl apply`.
+fn guards(name: &str) -> Result<File> {
+    let profile = ownership::builtin::profile(name).context("the profile is built in")??;
+    let objects: Vec<_> = manifests::guards(&profile).iter().flat_map(manifests::Guarding::objects).collect();
+    let text = format!("{}{}", header("#"), manifests::documents(&objects)?);
+    Ok(File { path: format!("manifests/{name}.yaml"), text })
+}
+
+fn definition() -> Result<File> {
+    let object = serde_json::to_value(api::AgentProfile::definition())?;
+    let text = format!("{}{}", header("#"), manifests::documents(&[object])?);
+    Ok(File { path: "manifests/crds/agentprofiles.yaml".to_owned(), text })
+}
+
+/// The help of every command.
+fn reference() -> File {
+    let mut text = "<!-- Made by `cargo xtask generate`. -->\n\n# Commands\n".to_owned();
+    let mut command = nodebound::command_line().term_width(100);
+    command.build();
+    section(&mut command, "nodebound", &mut text);
+    File { path: "docs/commands.md".to_owned(), text }
+}
+
+fn section(command: &mut clap::Command, name: &str, text: &mut String) {
+    let help = command.render_long_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    text.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", lines.join("\n").trim_end()));
+    for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+        let name = format!("{name} {}", sub.get_name());
+        section(sub, &name, text);
+    }
+}
+
+fn header(comment: &str) -> String {
+    format!("{comment} Made by `cargo xtask generate`.\n")
+}

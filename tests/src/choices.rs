@@ -35,3 +35,14 @@ impl<'a> Choices<'a> {
         items.iter().copied().filter(|_| self.one_in(2)).collect()
     }
 }
+
+/// Bytes that look random and are the same for the same seed.
+#[must_use]
+pub fn pseudo_random(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}

@@ -5,6 +5,7 @@
 use admission::request::{GroupVersionKind, GroupVersionResource, Operation, UserInfo};
 use admission::AdmissionRequest;
 use ownership::Profile;
+use ownership::guard::Guard;
 use ownership::identity::{NODE_NAME, NODE_UID, POD_NAME, POD_UID};
 use ownership::spec::{AgentProfileSpec, Channel};
 use serde_json::{Map, Value, json};
@@ -12,23 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::choices::Choices;
-
-/// A profile with a request.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// The profile.
-    pub profile: Profile,
-    /// The request.
-    pub request: AdmissionRequest,
-}
-
-/// Draws a profile with a request.
-#[must_use]
-pub fn case(choices: &mut Choices<'_>) -> Case {
-    let profile = profile(choices);
-    let request = request(choices, &profile);
-    Case { profile, request }
-}
 
 const DOMAINS: [&str; 5] = ["a.io", "b.a.io", "io", "c.b.a.io", "a-b.io"];
 const PREFIXES: [&str; 3] = ["a.io/", "b.a.io/", "x.io/"];
@@ -60,7 +44,9 @@ const OBJECT_KEYS: [&str; 20] = [
     "io/x",
 ];
 
-fn profile(choices: &mut Choices<'_>) -> Profile {
+/// Draws a profile.
+#[must_use]
+pub fn profile(choices: &mut Choices<'_>) -> Profile {
     let spec: AgentProfileSpec = serde_json::from_value(json!({
         "serviceAccount": {"namespace": "ns", "name": "agent"},
         "node": choices.pick(&["Own", "Own", "OwnIfClaimed", "Any"]),
@@ -130,8 +116,27 @@ fn resources(choices: &mut Choices<'_>) -> Vec<Value> {
     [named, limited].into_iter().filter(|_| choices.one_in(2)).collect()
 }
 
-fn request(choices: &mut Choices<'_>, profile: &Profile) -> AdmissionRequest {
+/// Draws a request, mostly about objects that the profile guards.
+#[must_use]
+pub fn request(choices: &mut Choices<'_>, profile: &Profile) -> AdmissionRequest {
     let target = target(choices, profile);
+    request_to(choices, profile, target)
+}
+
+/// Draws a request about objects of one guard.
+#[must_use]
+pub fn request_for(choices: &mut Choices<'_>, profile: &Profile, guard: Guard) -> AdmissionRequest {
+    let target = match guard {
+        Guard::Nodes => 0,
+        Guard::ShadowNodes => 1,
+        Guard::Leases => 2,
+        Guard::NodeFeatures => 3,
+        Guard::Resources => choices.pick(&[4, 4, 5]),
+    };
+    request_to(choices, profile, target)
+}
+
+fn request_to(choices: &mut Choices<'_>, profile: &Profile, target: usize) -> AdmissionRequest {
     let (group, version, resource, kind) = [
         ("", "v1", "nodes", "Node"),
         ("nodebound.io", "v1alpha1", "shadownodes", "ShadowNode"),
@@ -269,7 +274,8 @@ fn shape_thing(choices: &mut Choices<'_>, object: &mut Value) {
         object["metadata"]["labels"]["a.io/node"] = json!(choices.pick(&["n1", "n2", "n3"]));
     }
     if choices.one_in(10) {
-        object["s"] = choices.pick(&[&json!(null), &json!("text"), &json!([])]).clone();
+        // No list: a schema rules that out, and the expressions refuse it by failing.
+        object["s"] = choices.pick(&[&json!(null), &json!("text")]).clone();
     }
 }
 
@@ -277,7 +283,8 @@ fn texts(choices: &mut Choices<'_>) -> Option<Value> {
     if choices.one_in(6) {
         return None;
     }
-    let keys = choices.some(&OBJECT_KEYS);
+    let few = choices.one_in(2);
+    let keys = if few { (0..choices.below(4)).map(|_| choices.pick(&OBJECT_KEYS[..9])).collect() } else { choices.some(&OBJECT_KEYS) };
     let mut map: Map<String, Value> =
         keys.into_iter().map(|key| (key.to_owned(), json!(choices.pick(&VALUES)))).collect();
     if choices.one_in(60) {

@@ -3,4 +3,6 @@
 pub mod agreement;
 pub mod choices;
 pub mod generate;
+pub mod mutants;
+pub mod nodes;
 pub mod server;

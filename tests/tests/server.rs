@@ -85,16 +85,16 @@ async fn real_tokens(server: Server) {
         serviceAccount: {namespace: default, name: agent}\n  labels: [{domain: example.com}]\n";
     let profile = ownership::parse::profile(text).expect("is valid");
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "agent"}});
-    server.put("/api/v1/namespaces/default/serviceaccounts", &account).await;
+    server.create("/api/v1/namespaces/default/serviceaccounts", &account).await;
     for node in ["n1", "n2"] {
-        server.put("/api/v1/nodes", &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})).await;
+        server.create("/api/v1/nodes", &json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})).await;
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": node}, "spec": {"nodeName": node,
             "serviceAccountName": "agent", "containers": [{"name": "c", "image": "i"}]}});
-        server.put("/api/v1/namespaces/default/pods", &pod).await;
+        server.create("/api/v1/namespaces/default/pods", &pod).await;
     }
     for object in manifests::guards(&profile).iter().flat_map(manifests::Guarding::objects) {
         let path = path_of(&object);
-        server.put(path.rsplit_once('/').expect("is a path").0, &object).await;
+        server.create(path.rsplit_once('/').expect("is a path").0, &object).await;
     }
     let bound = |kind: &str, name: &str| Some(json!({"apiVersion": "v1", "kind": kind, "name": name}));
     let here = server.exchange().token("default", "agent", bound("Pod", "n1")).await;

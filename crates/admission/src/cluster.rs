@@ -105,7 +105,8 @@ impl Cluster for KnownObjects {
     }
 
     fn params(&self, kind: &ParamKind, namespace: Option<&str>, selector: &Selector) -> Vec<Arc<Json>> {
-        let selected = |object: &&Arc<Json>| selector.matches(object.pointer("/metadata/labels").unwrap_or(&Json::Null));
+        let selected =
+            |object: &&Arc<Json>| selector.matches(object.pointer("/metadata/labels").unwrap_or(&Json::Null));
         self.in_place(kind, namespace).filter(selected).cloned().collect()
     }
 }

@@ -171,7 +171,10 @@ mod tests {
             (FieldError::required(&path, "give one"), "Required value: give one"),
             (FieldError::invalid(&path, "a\"b", "bad"), r#"Invalid value: "a\"b": bad"#),
             (FieldError::invalid_json(&path, &["a", "b"], "bad"), r#"Invalid value: ["a","b"]: bad"#),
-            (FieldError::not_supported(&path, "x", &["A", "B"]), r#"Unsupported value: "x": supported values: "A", "B""#),
+            (
+                FieldError::not_supported(&path, "x", &["A", "B"]),
+                r#"Unsupported value: "x": supported values: "A", "B""#,
+            ),
             (FieldError::duplicate(&path, "x"), r#"Duplicate value: "x""#),
             (FieldError::forbidden(&path, "no"), "Forbidden: no"),
             (FieldError::too_long(&path, 5), "Too long: may not be more than 5 bytes"),

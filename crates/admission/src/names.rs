@@ -11,8 +11,27 @@ const MAX_SUBDOMAIN: usize = 253;
 
 /// Words that are no identifiers in an expression.
 const RESERVED: [&str; 21] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
-    "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// What is wrong with a lower-case RFC 1123 subdomain.
@@ -162,11 +181,9 @@ mod tests {
     fn the_whole_text_of_a_bad_key() {
         assert_eq!(
             label_key("a b"),
-            [
-                "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+            ["name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                  alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
-                 '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-            ]
+                 '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"]
         );
     }
 
@@ -176,7 +193,11 @@ mod tests {
         for (value, count) in [("", 0), ("a.b_c-1", 0), ("a b", 1), ("-", 1), (long.as_str(), 1)] {
             assert_eq!(label_value(value).len(), count, "{value:?}");
         }
-        assert!(label_value("a b").iter().all(|text| text.starts_with("a valid label must be an empty string or consist of")));
+        assert!(
+            label_value("a b")
+                .iter()
+                .all(|text| text.starts_with("a valid label must be an empty string or consist of"))
+        );
     }
 
     #[test]
@@ -202,7 +223,8 @@ mod tests {
 
     #[test]
     fn identifiers() {
-        for (name, expected) in [("a", true), ("_a1", true), ("1a", false), ("", false), ("a-b", false), ("in", false)] {
+        for (name, expected) in [("a", true), ("_a1", true), ("1a", false), ("", false), ("a-b", false), ("in", false)]
+        {
             assert_eq!(is_identifier(name), expected, "{name:?}");
         }
     }

@@ -140,7 +140,8 @@ impl AdmissionRequest {
     }
 
     /// What expressions see as `request` when a policy matched this resource and kind. Empty strings, lists and maps
-    /// are absent, as the server leaves them out; so are `uid`, `object` and `oldObject`.
+    /// are absent, as the server leaves them out. `uid`, `object` and `oldObject` are there but blank, where only
+    /// `dyn(request)` gets at them: the declared type of `request` does not have them.
     pub fn expression_view(&self, resource: &GroupVersionResource, kind: &GroupVersionKind) -> Json {
         let mut view = Map::new();
         view.insert("kind".to_owned(), kind.view());
@@ -151,6 +152,9 @@ impl AdmissionRequest {
         view.insert("userInfo".to_owned(), json!(self.user_info));
         view.insert("dryRun".to_owned(), self.dry_run.into());
         view.insert("options".to_owned(), self.options.as_deref().cloned().unwrap_or_default());
+        view.insert("uid".to_owned(), "".into());
+        view.insert("object".to_owned(), Json::Null);
+        view.insert("oldObject".to_owned(), Json::Null);
         insert_non_empty(&mut view, "subResource", &self.sub_resource);
         insert_non_empty(&mut view, "requestSubResource", &self.sub_resource);
         insert_non_empty(&mut view, "name", &self.name);
@@ -227,9 +231,10 @@ mod tests {
             "object": {}, "oldObject": {}, "subResource": "", "namespace": "", "name": null,
             "userInfo": {"username": "me", "groups": [], "extra": null},
         })));
-        for absent in ["uid", "object", "oldObject", "subResource", "requestSubResource", "namespace", "name"] {
+        for absent in ["subResource", "requestSubResource", "namespace", "name"] {
             assert_eq!(view.get(absent), None, "{absent}");
         }
+        assert_eq!((&view["uid"], &view["object"], &view["oldObject"]), (&json!(""), &Json::Null, &Json::Null));
         assert_eq!(view["userInfo"], json!({"username": "me"}));
         assert_eq!(view["dryRun"], json!(false));
         assert_eq!(view["options"], Json::Null);

@@ -139,7 +139,9 @@ fn validate_requirement(requirement: &LabelSelectorRequirement, path: &FieldPath
     let values = requirement.values.as_deref().unwrap_or_default();
     let mut errors: Vec<_> = validate_operator(requirement, values, path).into_iter().collect();
     let key = path.child("key");
-    errors.extend(names::label_key(&requirement.key).into_iter().map(|text| FieldError::invalid(&key, &requirement.key, text)));
+    errors.extend(
+        names::label_key(&requirement.key).into_iter().map(|text| FieldError::invalid(&key, &requirement.key, text)),
+    );
     for (index, value) in values.iter().enumerate() {
         let path = path.child("values").index(index);
         errors.extend(names::label_value(value).into_iter().map(|text| FieldError::invalid(&path, value, text)));
@@ -147,7 +149,11 @@ fn validate_requirement(requirement: &LabelSelectorRequirement, path: &FieldPath
     errors
 }
 
-fn validate_operator(requirement: &LabelSelectorRequirement, values: &[String], path: &FieldPath) -> Option<FieldError> {
+fn validate_operator(
+    requirement: &LabelSelectorRequirement,
+    values: &[String],
+    path: &FieldPath,
+) -> Option<FieldError> {
     match requirement.operator.as_str() {
         "In" | "NotIn" if values.is_empty() => {
             Some(FieldError::required(&path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"))
@@ -205,8 +211,14 @@ mod tests {
     fn unusable_selectors() {
         let cases = [
             (expression("Frob", &[]), "\"Frob\" is not a valid label selector operator"),
-            (expression("In", &[]), "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"),
-            (expression("Exists", &["a"]), "values: Invalid value: [\"a\"]: values set must be empty for exists and does not exist"),
+            (
+                expression("In", &[]),
+                "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty",
+            ),
+            (
+                expression("Exists", &["a"]),
+                "values: Invalid value: [\"a\"]: values set must be empty for exists and does not exist",
+            ),
         ];
         for (selector, expected) in cases {
             assert_eq!(Selector::new(&parse(selector)).unwrap_err(), expected);
@@ -218,12 +230,18 @@ mod tests {
     #[test]
     fn creation_errors() {
         let cases = [
-            (expression("In", &[]), "s.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'"),
+            (
+                expression("In", &[]),
+                "s.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+            ),
             (
                 expression("Exists", &["a"]),
                 "s.matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
             ),
-            (expression("Frob", &[]), "s.matchExpressions[0].operator: Invalid value: \"Frob\": not a valid selector operator"),
+            (
+                expression("Frob", &[]),
+                "s.matchExpressions[0].operator: Invalid value: \"Frob\": not a valid selector operator",
+            ),
         ];
         for (selector, expected) in cases {
             let errors = validate(&parse(selector), &FieldPath::root("s"));

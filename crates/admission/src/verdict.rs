@@ -88,7 +88,8 @@ pub enum ErrorKind {
     Configuration,
     /// An expression does not compile.
     Compile,
-    /// Not an error of the server's, but a limit of this evaluator.
+    /// Not an error of the server's, but a limit of this evaluator, such as an authorization check. Not admitted
+    /// under `failurePolicy: Ignore` either, because a server could come to a refusal.
     Unsupported,
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceValidation, JSONSchemaProps,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube_core::schema::StructuralSchemaRewriter;
+use kube_core::schema::{OptionalEnum, StructuralSchemaRewriter};
 use ownership::spec::AgentProfileSpec;
 use schemars::generate::SchemaSettings;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ fn spec_schema() -> JSONSchemaProps {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let settings = settings.with_transform(StructuralSchemaRewriter);
+    let settings = settings.with_transform(StructuralSchemaRewriter).with_transform(OptionalEnum);
     let schema = settings.into_generator().into_root_schema_for::<AgentProfileSpec>();
     serde_json::from_value(schema.to_value()).expect("the schema of a fixed type is a schema; a test makes it")
 }

@@ -149,7 +149,8 @@ fn value_allowed(values: &Values, map: &str) -> String {
     }
 }
 
-/// What an object holds at a path: empty text where the field is missing.
+/// What an object holds at a path: empty text where the field is missing. Where a list stands in the way, which a schema
+/// rules out, the expression fails, and so refuses.
 pub(crate) fn held(object: &str, path: &FieldPath) -> String {
     let mut at = object.to_owned();
     let mut present = Vec::new();

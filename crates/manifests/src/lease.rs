@@ -11,7 +11,7 @@ const CHANGEABLE: [&str; 3] = ["managedFields", "resourceVersion", "generation"]
 
 pub(crate) fn draft(profile: &Profile) -> Draft {
     let mut draft = Draft::new(Guard::Leases, profile);
-    draft.matching("coordination.k8s.io", "v1", &["leases"], &["*"]);
+    draft.matching("coordination.k8s.io", "v1", &["leases", "leases/*"], &["*"]);
     draft.only_if("heartbeats", format!("has(request.namespace) && request.namespace == {}", quote(HEARTBEATS)));
     draft.variable("update", "request.operation == 'UPDATE'");
     declare_claim(&mut draft, profile);

@@ -8,7 +8,8 @@ use crate::policy::Draft;
 
 pub(crate) fn draft(profile: &Profile) -> Draft {
     let mut draft = Draft::new(Guard::NodeFeatures, profile);
-    draft.matching("nfd.k8s-sigs.io", "v1alpha1", &["nodefeatures"], &["CREATE", "UPDATE", "DELETE"]);
+    let operations = ["CREATE", "UPDATE", "DELETE"];
+    draft.matching("nfd.k8s-sigs.io", "v1alpha1", &["nodefeatures", "nodefeatures/*"], &operations);
     declare_claim(&mut draft, profile);
     declare_published(&mut draft, "published", "DELETE", "object");
     let own = own_node(profile, &labelled_by_claim());

@@ -40,8 +40,9 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let [etcd, peers, api] = free_ports();
         let store = format!("http://127.0.0.1:{etcd}");
-        let key = rcgen::KeyPair::generate().expect("a key can be made").serialize_pem();
-        write(&folder, "sa.key", &key);
+        let key = rcgen::KeyPair::generate().expect("a key can be made");
+        write(&folder, "sa.key", &key.serialize_pem());
+        write(&folder, "sa.pub", &key.public_key_pem());
         write(&folder, "tokens.csv", &format!("{TOKEN},admin,admin,system:masters\n"));
         let peer = format!("http://127.0.0.1:{peers}");
         let processes = vec![
@@ -82,11 +83,11 @@ impl Server {
         false
     }
 
-    /// Creates an object, or replaces the one of that name.
+    /// Creates an object.
     ///
     /// # Panics
     /// If the API server refuses it.
-    pub async fn put(&self, path: &str, object: &Value) -> Value {
+    pub async fn create(&self, path: &str, object: &Value) -> Value {
         let answer = self.exchange.post(path, object).await;
         assert!(answer.is_success(), "{path} {object}: {answer:?}");
         answer.body
@@ -159,10 +160,11 @@ fn api_arguments(folder: &Path, store: &str, port: u16) -> Vec<String> {
         format!("--cert-dir={}", file("certs")),
         format!("--token-auth-file={}", file("tokens.csv")),
         "--authorization-mode=AlwaysAllow".to_owned(),
-        "--disable-admission-plugins=ServiceAccount".to_owned(),
+        // The second would taint every new Node, and so change the objects of the cases.
+        "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition".to_owned(),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        format!("--service-account-key-file={}", file("sa.key")),
+        format!("--service-account-key-file={}", file("sa.pub")),
         format!("--service-account-signing-key-file={}", file("sa.key")),
         "--endpoint-reconciler-type=none".to_owned(),
     ]

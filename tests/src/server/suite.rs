@@ -56,11 +56,12 @@ struct Run<'a> {
 impl Run<'_> {
     async fn prepare(&self, folder: &Path) {
         for crd in crds() {
-            self.server.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd).await;
+            self.server.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd).await;
         }
         for namespace in self.namespaces() {
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-            self.server.put("/api/v1/namespaces", &object).await;
+            let answer = self.server.exchange().post("/api/v1/namespaces", &object).await;
+            assert!(answer.is_success() || answer.code == 409, "{namespace}: {answer:?}");
         }
         let guards = self.profile.iter().flat_map(manifests::guards);
         let files = self.suite.policies.iter().flat_map(|file| documents(&folder.join(file)));
@@ -69,7 +70,7 @@ impl Run<'_> {
                 Some("ValidatingAdmissionPolicy") => "validatingadmissionpolicies",
                 _ => "validatingadmissionpolicybindings",
             };
-            self.server.put(&format!("{ADMISSION}/{plural}"), &object).await;
+            self.server.create(&format!("{ADMISSION}/{plural}"), &object).await;
         }
         for crd in crds() {
             let (group, version) = (&crd["spec"]["group"], &crd["spec"]["versions"][0]["name"]);
@@ -113,14 +114,22 @@ impl Run<'_> {
         }
         let answer = self.ask(&path, &resolved, stored.as_ref()).await;
         if stored.is_some() {
-            let gone = self.server.exchange().send(None, Request::delete(&path.object), None).await;
-            assert!(gone.is_success(), "{}: {gone:?}", path.object);
+            self.remove(&path).await;
         }
         self.compare(&case.expect, &answer)
     }
 
+    async fn remove(&self, path: &Place) {
+        let unhold = Request::patch(&path.object).header("Content-Type", "application/merge-patch+json");
+        let finalizers = json!({"metadata": {"finalizers": null}});
+        for (builder, body) in [(unhold, Some(&finalizers)), (Request::delete(&path.object), None)] {
+            let answer = self.server.exchange().send(None, builder, body).await;
+            assert!(answer.is_success(), "{}: {answer:?}", path.object);
+        }
+    }
+
     async fn store(&self, path: &Place, object: &Value) -> Value {
-        let stored = self.server.put(&path.collection, object).await;
+        let stored = self.server.create(&path.collection, object).await;
         let Some(status) = object.get("status").filter(|_| path.has_status) else { return stored };
         let mut with_status = stored.clone();
         with_status["status"] = status.clone();

@@ -161,9 +161,7 @@ impl Positions {
     }
 
     fn renumber_fold(&mut self, fold: &mut FoldExpr) {
-        for part in
-            [&mut fold.range, &mut fold.initial, &mut fold.condition, &mut fold.step, &mut fold.result]
-        {
+        for part in [&mut fold.range, &mut fold.initial, &mut fold.condition, &mut fold.step, &mut fold.result] {
             self.renumber(part);
         }
     }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::ast::{operator, qualified_name, Element, Entry, Expr, Field, FoldExpr, Kind, Positions};
+use super::ast::{Element, Entry, Expr, Field, FoldExpr, Kind, Positions, operator, qualified_name};
 use super::declarations::Root;
 use super::environment::Scope;
 use super::error::Finding;
 use super::function::Function;
 use super::source::Source;
 use super::types::{StructType, Type};
-use super::unify::{most_general, Bindings};
+use super::unify::{Bindings, most_general};
 use super::value::Value;
 
 /// What an expression refers to.
@@ -238,6 +238,9 @@ impl Checker<'_> {
         qualified: bool,
     ) {
         let types: Vec<Type> = target.into_iter().chain(arguments).map(|part| self.type_of(part)).collect();
+        if matches!(function.name, operator::AND | operator::OR) {
+            return self.logic(expr, function, arguments);
+        }
         let mut result: Option<Type> = None;
         let mut found = Vec::new();
         for (index, overload) in function.overloads.iter().enumerate() {
@@ -259,15 +262,25 @@ impl Checker<'_> {
         }
     }
 
+    /// `&&` and `||` report each operand that is not boolean.
+    fn logic(&mut self, expr: &Expr, function: &Arc<Function>, operands: &[Expr]) {
+        let before = self.findings.len();
+        for operand in operands {
+            let found = self.type_of(operand);
+            if !self.bindings.assignable(&found, &Type::Bool) {
+                self.mismatch(operand.id, &Type::Bool, &found);
+            }
+        }
+        let kind = if self.findings.len() == before { Type::Bool } else { Type::Error };
+        self.set_type(expr.id, kind);
+        let function = Arc::clone(function);
+        self.refer(expr.id, Reference::Function { function, overloads: vec![0], qualified: false });
+    }
+
     /// The result type of an overload if the arguments fit it.
     fn apply(&mut self, parameters: &[Type], result: &Type, arguments: &[Type]) -> Option<Type> {
-        if parameters.len() != arguments.len() {
-            return None;
-        }
         let (parameters, result) = self.instantiate(parameters, result);
-        self.bindings
-            .assignable_all(arguments, &parameters)
-            .then(|| self.bindings.substitute(&result, false))
+        self.bindings.assignable_all(arguments, &parameters).then(|| self.bindings.substitute(&result, false))
     }
 
     /// Gives the type parameters of a signature fresh variables.
@@ -301,7 +314,7 @@ impl Checker<'_> {
         for element in elements {
             self.expr(&element.value);
             let kind = self.element_type(&element.value, element.optional);
-            joined = Some(self.join(&element.value, joined, kind));
+            joined = Some(self.join(joined, kind));
         }
         Type::list(joined.unwrap_or_else(|| self.bindings.fresh()))
     }
@@ -328,10 +341,10 @@ impl Checker<'_> {
         for entry in entries {
             self.expr(&entry.key);
             let key = self.type_of(&entry.key);
-            keys = Some(self.join(&entry.key, keys, key));
+            keys = Some(self.join(keys, key));
             self.expr(&entry.value);
             let value = self.element_type(&entry.value, entry.optional);
-            values = Some(self.join(&entry.value, values, value));
+            values = Some(self.join(values, value));
         }
         match (keys, values) {
             (Some(key), Some(value)) => Type::map(key, value),
@@ -339,13 +352,13 @@ impl Checker<'_> {
         }
     }
 
-    fn join(&mut self, expr: &Expr, previous: Option<Type>, current: Type) -> Type {
+    /// The type of a literal's parts so far; parts that do not agree are a matter of validation.
+    fn join(&mut self, previous: Option<Type>, current: Type) -> Type {
         let Some(previous) = previous else { return current };
         if self.bindings.assignable(&previous, &current) {
             return most_general(&previous, &current).clone();
         }
-        self.mismatch(expr.id, &previous, &current);
-        Type::Error
+        Type::Dyn
     }
 
     fn structure(&mut self, expr: &Expr, name: &str, fields: &[Field]) {
@@ -366,10 +379,7 @@ impl Checker<'_> {
         if !self.bindings.assignable(&expected, &found) {
             self.report(
                 field.id,
-                format!(
-                    "expected type of field '{}' is '{expected}' but provided type is '{found}'",
-                    field.name
-                ),
+                format!("expected type of field '{}' is '{expected}' but provided type is '{found}'", field.name),
             );
         }
     }

@@ -57,11 +57,3 @@ pub(super) fn search<'a>(arguments: &[Value<'a>], _: &Outcome<'a>) -> u64 {
 pub(super) fn pattern<'a>(arguments: &[Value<'a>], _: &Outcome<'a>) -> u64 {
     tenth(size(arguments, 0).saturating_add(1)).saturating_mul(size(arguments, 1).div_ceil(4))
 }
-
-/// The cost of `==` and `!=`; library values cost one unit whatever they hold.
-pub(super) fn equality(left: &Value<'_>, right: &Value<'_>) -> u64 {
-    match left {
-        Value::Opaque(_) => CALL,
-        _ => tenth(left.cost_size().min(right.cost_size())),
-    }
-}

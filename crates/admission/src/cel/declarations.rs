@@ -132,10 +132,7 @@ fn namespace_status() -> Type {
     let mut fields = texts(&["status", "type", "message", "reason"]);
     fields.push(("lastTransitionTime", Type::Timestamp));
     let condition = structure("kubernetes.NamespaceCondition", fields);
-    structure(
-        "kubernetes.NamespaceStatus",
-        vec![("conditions", Type::list(condition)), ("phase", Type::String)],
-    )
+    structure("kubernetes.NamespaceStatus", vec![("conditions", Type::list(condition)), ("phase", Type::String)])
 }
 
 fn namespace_metadata() -> Type {

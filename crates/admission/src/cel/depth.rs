@@ -3,9 +3,9 @@
 /// An upper bound of the depth of the tree that a text parses to, give or take a constant factor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Depth {
-    /// Nesting of brackets.
-    pub brackets: usize,
-    /// Nesting of brackets, operators and selections together.
+    /// Nesting of expressions: in brackets and in the branches of choices.
+    pub nesting: usize,
+    /// Nesting of expressions, operators and selections together.
     pub total: usize,
 }
 
@@ -23,7 +23,7 @@ impl Level {
 
 /// Estimates the depth of an expression's tree.
 pub(super) fn estimate(text: &str) -> Depth {
-    let mut scanner = Scanner { below: 0, outer: Vec::new(), level: Level::default(), deepest: Depth::default() };
+    let mut scanner = Scanner::default();
     let mut rest = text;
     while let Some(symbol) = rest.chars().next() {
         let length = token_length(rest, symbol);
@@ -33,11 +33,13 @@ pub(super) fn estimate(text: &str) -> Depth {
     scanner.deepest
 }
 
+#[derive(Default)]
 struct Scanner {
-    below: usize,
+    below: Depth,
     outer: Vec<Level>,
     level: Level,
     deepest: Depth,
+    previous: Option<char>,
 }
 
 impl Scanner {
@@ -47,14 +49,17 @@ impl Scanner {
             ')' | ']' | '}' => self.close(),
             ',' => self.level = Level::default(),
             ':' => self.level.chain = 0,
-            '?' => self.branch(),
+            '?' if !matches!(self.previous, Some('.' | '[' | '{' | ',')) => self.branch(),
             '&' | '|' => self.level.chain = 0,
             '.' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '!' => self.level.chain += 1,
             'i' if rest.starts_with("in") => self.level.chain += 1,
             _ => {}
         }
-        self.deepest.brackets = self.deepest.brackets.max(self.outer.len());
-        self.deepest.total = self.deepest.total.max(self.below + self.level.depth());
+        if !symbol.is_whitespace() {
+            self.previous = Some(symbol);
+        }
+        self.deepest.nesting = self.deepest.nesting.max(self.below.nesting + self.level.branches);
+        self.deepest.total = self.deepest.total.max(self.below.total + self.level.depth());
     }
 
     fn branch(&mut self) {
@@ -64,14 +69,16 @@ impl Scanner {
 
     fn open(&mut self) {
         self.level.chain += 1;
-        self.below += self.level.depth();
+        self.below.total += self.level.depth();
+        self.below.nesting += self.level.branches + 1;
         self.outer.push(std::mem::take(&mut self.level));
     }
 
     fn close(&mut self) {
         if let Some(outer) = self.outer.pop() {
             self.level = outer;
-            self.below = self.below.saturating_sub(self.level.depth());
+            self.below.total = self.below.total.saturating_sub(self.level.depth());
+            self.below.nesting = self.below.nesting.saturating_sub(self.level.branches + 1);
         }
     }
 }
@@ -125,16 +132,17 @@ mod tests {
     #[test]
     fn brackets_and_chains_add_up() {
         assert_eq!(estimate("a").total, 1);
-        assert_eq!(estimate("((a))").brackets, 2);
+        assert_eq!(estimate("((a))").nesting, 2);
         assert!(estimate(&"a.".repeat(100)).total > 100);
         assert!(estimate(&"1+".repeat(100)).total > 100);
-        assert!(estimate(&"a ? b : ".repeat(100)).total > 100);
+        assert_eq!(estimate(&"a ? b : ".repeat(100)).nesting, 100);
+        assert_eq!(estimate(&"a.?b[?c]".repeat(100)).nesting, 1);
     }
 
     #[test]
     fn literals_and_conjunctions_do_not_nest() {
-        assert_eq!(estimate("'((((' == r'\\' + \"[\\\"[\" // ((((").brackets, 0);
+        assert_eq!(estimate("'((((' == r'\\' + \"[\\\"[\" // ((((").nesting, 0);
         assert!(estimate(&"a.b == c && ".repeat(500)).total < 10);
-        assert!(estimate(&"'''it's ((('''".repeat(50)).brackets == 0);
+        assert!(estimate(&"'''it's ((('''".repeat(50)).nesting == 0);
     }
 }

@@ -1,10 +1,20 @@
 //! What an expression may use: functions by version, root names with their types, declared variables.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use super::check::{self, Checked};
+use super::declarations::{self, Root};
 use super::error::CompileError;
+use super::function::{self, Function, Functions};
+use super::parse::{self, Tree};
+use super::plan;
 use super::program::Program;
-use super::types::Type;
+use super::source::Source;
+use super::types::{StructType, Type};
+use super::validate;
+use super::value::VARIABLES_TYPE;
 
 /// A minor release of Kubernetes 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +57,16 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct Environment {
     version: KubeVersion,
+    scope: Scope,
+}
+
+/// Everything that a name can mean before comprehensions add theirs.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    functions: Arc<Functions>,
+    roots: Vec<(&'static str, Root, Type)>,
+    types: Vec<(String, Type)>,
+    variables: Option<Arc<StructType>>,
 }
 
 impl Environment {
@@ -56,24 +76,35 @@ impl Environment {
             Mode::New => release.previous(),
             Mode::Stored => release,
         };
-        Self { version }
+        let functions = functions_of(version);
+        let types = type_names(&functions);
+        Self { version, scope: Scope { functions, roots: Vec::new(), types, variables: None } }
     }
 
-    /// Which of the optional root names of an admission policy are declared, beside
-    /// `object`, `oldObject`, `request` and `namespaceObject`.
+    /// Declares the root names of an admission policy: `object`, `oldObject`, `request`, `namespaceObject`,
+    /// and `params` and `authorizer` where asked.
     #[must_use]
-    pub fn admission(self, _params: bool, _authorizer: bool) -> Self {
+    pub fn admission(mut self, params: bool, authorizer: bool) -> Self {
+        self.scope.roots = declarations::roots(params, authorizer);
+        let declared = declarations::struct_types();
+        self.scope.types.extend(declared.into_iter().map(|kind| (kind.name.clone(), Type::Struct(kind))));
         self
     }
 
-    /// Declares `variables` (without entries yet).
+    /// Declares `variables`, without entries yet.
     #[must_use]
-    pub fn with_variables(self) -> Self {
+    pub fn with_variables(mut self) -> Self {
+        self.scope.variables = Some(Arc::new(StructType { name: VARIABLES_TYPE.to_owned(), fields: Vec::new() }));
         self
     }
 
     /// Declares an entry of `variables` with the type of its expression, [`Type::Dyn`] if that does not compile.
-    pub fn declare_variable(&mut self, _name: &str, _type: &Type) {}
+    /// Types that the server forgets between variables (optional, library types) become `dyn`.
+    pub fn declare_variable(&mut self, name: &str, kind: &Type) {
+        let mut fields = self.scope.variables.as_ref().map(|known| known.fields.clone()).unwrap_or_default();
+        fields.push((name.to_owned(), declarations::variable_type(kind)));
+        self.scope.variables = Some(Arc::new(StructType { name: VARIABLES_TYPE.to_owned(), fields }));
+    }
 
     /// The compatibility version that decides which functions exist.
     pub fn version(&self) -> KubeVersion {
@@ -81,7 +112,78 @@ impl Environment {
     }
 
     /// Parses, checks and plans an expression. An empty list of expected types accepts every type.
-    pub fn compile(&self, _source: &str, _expected: &[Type]) -> Result<Program, CompileError> {
-        Err(CompileError::Program(String::from("not yet")))
+    pub fn compile(&self, text: &str, expected: &[Type]) -> Result<Program, CompileError> {
+        let source = Source::new(text);
+        let tree = parse::parse(&source, text, self.version)?;
+        let checked = check::check(&self.scope, &source, &tree.positions, &tree.root)
+            .map_err(|findings| source.error(findings))?;
+        self.validate(&source, &tree, &checked)?;
+        let result = checked.types.get(tree.root.id).cloned().unwrap_or(Type::Error);
+        demand(expected, &result)?;
+        let root = plan::plan(&checked, &tree.root)?;
+        Ok(Program { root, locals: checked.locals, result })
+    }
+
+    fn validate(&self, source: &Source<'_>, tree: &Tree, checked: &Checked) -> Result<(), CompileError> {
+        let findings = validate::validate(source, tree, checked, self.version);
+        if findings.is_empty() { Ok(()) } else { Err(source.error(findings)) }
+    }
+}
+
+fn demand(expected: &[Type], found: &Type) -> Result<(), CompileError> {
+    if expected.is_empty() || expected.contains(found) {
+        return Ok(());
+    }
+    let names: Vec<String> = expected.iter().map(Type::runtime_name).collect();
+    let expected = if names.len() == 1 { names.concat() } else { format!("one of [{}]", names.join(" ")) };
+    Err(CompileError::ResultType { expected, got: found.runtime_name() })
+}
+
+impl Scope {
+    /// A root name.
+    pub fn root(&self, name: &str) -> Option<(Type, Root)> {
+        if name == "variables" {
+            return self.variables.as_ref().map(|kind| (Type::Struct(Arc::clone(kind)), Root::Variables));
+        }
+        self.roots.iter().find(|(known, ..)| *known == name).map(|(_, root, kind)| (kind.clone(), *root))
+    }
+
+    /// A function by its full name.
+    pub fn function(&self, name: &str) -> Option<Arc<Function>> {
+        self.functions.get(name).cloned()
+    }
+
+    /// The type that a name stands for.
+    pub fn type_named(&self, name: &str) -> Option<Type> {
+        self.types.iter().find(|(known, _)| known == name).map(|(_, kind)| kind.clone())
+    }
+}
+
+/// Tables are built once for each version.
+fn functions_of(version: KubeVersion) -> Arc<Functions> {
+    static TABLES: LazyLock<Mutex<HashMap<KubeVersion, Arc<Functions>>>> = LazyLock::new(Mutex::default);
+    let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(tables.entry(version).or_insert_with(|| Arc::new(function::functions(version))))
+}
+
+/// The types that can be named: the language's own, and those of the libraries that are there.
+fn type_names(functions: &Functions) -> Vec<(String, Type)> {
+    let mut types: Vec<(String, Type)> =
+        declarations::TYPE_NAMES.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
+    types.push((String::from("list"), Type::list(Type::Dyn)));
+    types.push((String::from("map"), Type::map(Type::Dyn, Type::Dyn)));
+    let overloads = functions.values().flat_map(|function| &function.overloads);
+    for part in overloads.flat_map(|overload| overload.parameters.iter().chain([&overload.result])) {
+        part.visit(&mut |part| add_type_name(&mut types, part));
+    }
+    types
+}
+
+fn add_type_name(types: &mut Vec<(String, Type)>, part: &Type) {
+    if let Type::Opaque(name, parameters) = part
+        && types.iter().all(|(known, _)| known != name)
+    {
+        let parameters = vec![Type::Dyn; parameters.len()];
+        types.push(((*name).to_owned(), Type::Opaque(name, parameters)));
     }
 }

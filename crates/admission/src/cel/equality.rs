@@ -1,7 +1,7 @@
 //! Equality across kinds: numbers compare by value, everything else by kind and content.
 
-use super::value::{List, Value};
 use super::map::Map;
+use super::value::{List, Value};
 
 /// Whether two values are equal. Values of different kinds are not equal, except numbers.
 pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {

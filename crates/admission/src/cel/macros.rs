@@ -1,6 +1,6 @@
 //! Macros: calls that stand for comprehensions and presence tests.
 
-use super::ast::{operator, Element, Expr, FoldExpr, Kind, Positions, ACCUMULATOR};
+use super::ast::{ACCUMULATOR, Element, Expr, FoldExpr, Kind, Positions, operator};
 use super::environment::KubeVersion;
 use super::value::Value;
 
@@ -346,8 +346,7 @@ impl Maker<'_> {
 
     /// A comprehension over nothing whose accumulator names a value.
     fn bind(&mut self, name: &str, value: Expr, body: Expr) -> Expr {
-        let range =
-            Loop { range: self.list(Vec::new()), variable: String::from("#unused"), second_variable: None };
+        let range = Loop { range: self.list(Vec::new()), variable: String::from("#unused"), second_variable: None };
         let body =
             Body { initial: value, condition: self.literal(Value::Bool(false)), step: self.ident(name), result: body };
         self.fold_as(range, name, body)

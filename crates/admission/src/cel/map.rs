@@ -56,6 +56,14 @@ impl<'a> Map<'a> {
         }
     }
 
+    /// The keys, in no promised order.
+    pub fn keys(&self) -> Box<dyn Iterator<Item = Value<'a>> + '_> {
+        match self {
+            Self::Json(entries) => Box::new(entries.keys().map(|key| Value::borrowed(key))),
+            Self::Entries(entries) => Box::new(entries.pairs.iter().map(|(key, _)| key.clone())),
+        }
+    }
+
     /// The entries, in no promised order.
     pub fn iter(&self) -> Box<dyn Iterator<Item = (Value<'a>, Value<'a>)> + '_> {
         match self {
@@ -98,6 +106,14 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// Removes a key's entry, if there is one.
+    pub fn remove(&mut self, key: &Value<'_>) {
+        if let Some(position) = self.position(key) {
+            self.pairs.remove(position);
+            self.texts = text_positions(&self.pairs);
+        }
+    }
+
     /// The entries in order.
     pub fn pairs(&self) -> &[(Value<'a>, Value<'a>)] {
         &self.pairs
@@ -116,6 +132,14 @@ impl<'a> Entries<'a> {
             key => self.pairs.iter().position(|(candidate, _)| equal(candidate, key)),
         }
     }
+}
+
+fn text_positions(pairs: &[(Value<'_>, Value<'_>)]) -> HashMap<Box<str>, usize> {
+    pairs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (key, _))| key.as_str().ok().map(|text| (Box::from(text), index)))
+        .collect()
 }
 
 impl<'a> FromIterator<(Value<'a>, Value<'a>)> for Entries<'a> {

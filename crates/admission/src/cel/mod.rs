@@ -1,14 +1,35 @@
 //! The API server's expression environment for admission policies: parser, type checker, evaluator, cost.
 
+mod ast;
+mod check;
+mod comprehension;
+mod cost;
+mod declarations;
+mod depth;
+mod dispatch;
 pub mod environment;
 pub mod equality;
 pub mod error;
+mod evaluate;
+mod function;
+mod functions;
 pub mod library;
+mod macros;
 pub mod map;
 pub mod overload;
+mod parse;
+pub mod pattern;
+mod plan;
 pub mod program;
+mod select;
+mod show;
+mod source;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod types;
+mod unify;
+mod validate;
 pub mod value;
 
 pub use environment::{Environment, KubeVersion, Mode};

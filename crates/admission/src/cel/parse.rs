@@ -3,7 +3,7 @@
 use cel::common::ast::{EntryExpr, Expr as Parsed, IdedEntryExpr, IdedExpr, LiteralValue, SourceInfo};
 use cel::parser::ParseErrors;
 
-use super::ast::{Element, Entry, Expr, Field, Kind, Positions};
+use super::ast::{Element, Entry, Expr, Field, Kind, Positions, operator};
 use super::depth::{self, Depth};
 use super::environment::KubeVersion;
 use super::error::{CompileError, Finding};
@@ -13,10 +13,12 @@ use super::value::Value;
 
 /// cel-go's limit of an expression's size in code points.
 const MAX_CODE_POINTS: usize = 100_000;
-/// cel-go's limit of nested expressions.
-const MAX_BRACKETS: usize = 250;
-/// Our own limit of the tree's depth, which every later recursion relies on.
-const MAX_DEPTH: usize = 600;
+/// cel-go's limit of expressions in expressions, the outermost included.
+const MAX_NESTING: usize = 250;
+/// cel-go's limit of operators, selections and calls within each other.
+const MAX_VISITS: usize = 250;
+/// No text within the other two limits comes near this estimate; it protects the parser from those far beyond.
+const MAX_DEPTH: usize = 2_000;
 /// Up to this depth the parser runs on the caller's stack.
 const SHALLOW: usize = 24;
 /// The stack of a thread for deeper texts.
@@ -51,11 +53,17 @@ fn check_limits(text: &str) -> Result<Depth, CompileError> {
         return Err(nowhere(message));
     }
     let depth = depth::estimate(text);
-    if depth.brackets > MAX_BRACKETS || depth.total > MAX_DEPTH {
-        return Err(nowhere(format!("expression recursion limit exceeded: {MAX_BRACKETS}")));
+    if depth.nesting >= MAX_NESTING {
+        return Err(nowhere(format!("expression recursion limit exceeded: {MAX_NESTING}")));
+    }
+    if depth.total > MAX_DEPTH {
+        return Err(nowhere(TOO_MANY_VISITS.to_owned()));
     }
     Ok(depth)
 }
+
+/// The message about [`MAX_VISITS`].
+const TOO_MANY_VISITS: &str = "max recursion depth exceeded";
 
 /// A finding about the text as a whole.
 fn nowhere(message: String) -> CompileError {
@@ -66,14 +74,25 @@ fn nowhere(message: String) -> CompileError {
 }
 
 fn parse_here(source: &Source<'_>, text: &str, version: KubeVersion) -> Result<Tree, CompileError> {
-    let parser = cel::Env::default()
-        .with_optional_support(version >= KubeVersion::minor(28))
-        .parser()
-        .max_recursion_depth(300);
+    let parser =
+        cel::Env::default().with_optional_support(version >= KubeVersion::minor(28)).parser().max_recursion_depth(300);
     let (parsed, info) = parser.parse_with_source_info(text).map_err(|errors| syntax_error(source, &errors))?;
-    let mut converter =
-        Converter { source, version, info: &info, positions: Positions::default(), findings: Vec::new() };
+    let offsets = Offsets::new(text);
+    let mut converter = Converter {
+        source,
+        version,
+        info: &info,
+        text,
+        offsets,
+        positions: Positions::default(),
+        findings: Vec::new(),
+        visits: 0,
+        deepest: 0,
+    };
     let root = converter.expr(parsed);
+    if converter.deepest > MAX_VISITS {
+        return Err(nowhere(TOO_MANY_VISITS.to_owned()));
+    }
     if converter.findings.is_empty() {
         Ok(Tree { root, positions: converter.positions })
     } else {
@@ -81,42 +100,75 @@ fn parse_here(source: &Source<'_>, text: &str, version: KubeVersion) -> Result<T
     }
 }
 
+/// The parser places this finding at the dot before the name.
+const ESCAPED_NAME: &str = "unsupported syntax: '`'";
+
 fn syntax_error(source: &Source<'_>, errors: &ParseErrors) -> CompileError {
     let findings = errors
         .errors
         .iter()
         .map(|error| Finding {
             line: usize::try_from(error.pos.0).unwrap_or(0),
-            column: usize::try_from(error.pos.1).unwrap_or(0),
+            column: usize::try_from(error.pos.1).unwrap_or(0) + usize::from(error.msg == ESCAPED_NAME),
             message: error.msg.clone(),
         })
         .collect();
     source.error(findings)
 }
 
+/// Turns places counted in octets into places counted in code points.
+struct Offsets(Option<Vec<usize>>);
+
+impl Offsets {
+    fn new(text: &str) -> Self {
+        if text.is_ascii() {
+            return Self(None);
+        }
+        Self(Some(text.char_indices().map(|(octet, _)| octet).collect()))
+    }
+
+    fn code_points(&self, octet: usize) -> usize {
+        match &self.0 {
+            None => octet,
+            Some(starts) => starts.partition_point(|start| *start < octet),
+        }
+    }
+}
+
 struct Converter<'c> {
     source: &'c Source<'c>,
     version: KubeVersion,
     info: &'c SourceInfo,
+    text: &'c str,
+    offsets: Offsets,
     positions: Positions,
     findings: Vec<Finding>,
+    visits: usize,
+    deepest: usize,
 }
 
 impl Converter<'_> {
     fn offset(&self, id: u64) -> usize {
-        self.info.offset_for(id).map_or(0, |(start, _)| start as usize)
+        self.info.offset_for(id).map_or(0, |(start, _)| self.offsets.code_points(start as usize))
     }
 
     fn expr(&mut self, parsed: IdedExpr) -> Expr {
-        let offset = self.offset(parsed.id);
+        let visits = self.visits;
+        self.visits += usize::from(is_visited(&parsed.expr));
+        self.deepest = self.deepest.max(self.visits);
+        let expr = self.convert(parsed);
+        self.visits = visits;
+        expr
+    }
+
+    fn convert(&mut self, parsed: IdedExpr) -> Expr {
+        let offset = if is_negative(&parsed.expr) { self.sign_before(parsed.id) } else { self.offset(parsed.id) };
         let kind = match parsed.expr {
             Parsed::Literal(literal) => Kind::Literal(literal_value(literal)),
             Parsed::Ident(name) => Kind::Ident(without_leading_dot(name)),
-            Parsed::Select(select) => Kind::Select {
-                operand: Box::new(self.expr(*select.operand)),
-                field: select.field,
-                test: select.test,
-            },
+            Parsed::Select(select) => {
+                Kind::Select { operand: Box::new(self.expr(*select.operand)), field: select.field, test: select.test }
+            }
             Parsed::List(list) => Kind::List(self.elements(list.elements, &list.optional_indices)),
             Parsed::Map(map) => Kind::Map(map.entries.into_iter().filter_map(|entry| self.entry(entry)).collect()),
             Parsed::Struct(message) => Kind::Struct {
@@ -131,6 +183,13 @@ impl Converter<'_> {
             Parsed::Comprehension(_) | Parsed::Unspecified => Kind::Literal(Value::Null),
         };
         self.positions.expr(offset, kind)
+    }
+
+    /// The place of the minus sign before a number, which the parser places at its digits.
+    fn sign_before(&self, id: u64) -> usize {
+        let digits = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let before = self.text.get(..digits).unwrap_or_default().trim_end();
+        self.offsets.code_points(before.strip_suffix('-').map_or(digits, str::len))
     }
 
     fn call(&mut self, call: Call) -> Expr {
@@ -173,6 +232,27 @@ impl Converter<'_> {
             }),
             EntryExpr::MapEntry(_) => None,
         }
+    }
+}
+
+/// Whether an expression counts for [`MAX_VISITS`].
+fn is_visited(expr: &Parsed) -> bool {
+    match expr {
+        Parsed::Select(_) => true,
+        Parsed::Call(call) => {
+            let free = [operator::AND, operator::OR, operator::NOT, operator::NEGATE];
+            let is_operator = call.func_name.starts_with(['_', '@']) && !free.contains(&call.func_name.as_str());
+            call.target.is_some() || is_operator
+        }
+        _ => false,
+    }
+}
+
+fn is_negative(expr: &Parsed) -> bool {
+    match expr {
+        Parsed::Literal(LiteralValue::Int(value)) => *value.inner() < 0,
+        Parsed::Literal(LiteralValue::Double(value)) => value.inner().is_sign_negative(),
+        _ => false,
     }
 }
 

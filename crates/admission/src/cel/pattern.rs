@@ -136,9 +136,7 @@ impl<'p> Translator<'p> {
 /// The counts between the braces of a repetition, if it is one.
 fn repetition_counts(text: &str) -> Option<Vec<u32>> {
     let (least, most) = text.split_once(',').unwrap_or((text, ""));
-    let count = |text: &str| {
-        text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().unwrap_or(u32::MAX))
-    };
+    let count = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().unwrap_or(u32::MAX));
     if least.is_empty() {
         return None;
     }
@@ -163,7 +161,8 @@ mod tests {
 
     #[test]
     fn braces_and_brackets_that_mean_nothing_are_literal() {
-        let cases = [("^a{$", "a{"), ("^a{,2}$", "a{,2}"), ("^[[a&&b]$", "["), (r"^\Qa.b\E+$", "a.bb"), ("^[]a]$", "]")];
+        let cases =
+            [("^a{$", "a{"), ("^a{,2}$", "a{,2}"), ("^[[a&&b]$", "["), (r"^\Qa.b\E+$", "a.bb"), ("^[]a]$", "]")];
         for (pattern, text) in cases {
             assert!(compile(pattern).unwrap().is_match(text), "{pattern}");
         }

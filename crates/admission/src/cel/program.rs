@@ -1,8 +1,12 @@
 //! Compiled expressions and what they are evaluated with.
 
+use std::cell::{Cell, RefCell};
+
 use serde_json::Value as Json;
 
 use super::error::{CompileError, EvalError};
+use super::evaluate::Evaluator;
+use super::plan::Node;
 use super::types::Type;
 use super::value::Value;
 
@@ -12,7 +16,9 @@ pub const EXPRESSION_COST_LIMIT: u64 = 1_000_000;
 /// A compiled expression. Can be shared between threads and evaluated any number of times.
 #[derive(Debug)]
 pub struct Program {
-    result: Type,
+    pub(super) root: Node,
+    pub(super) locals: usize,
+    pub(super) result: Type,
 }
 
 impl Program {
@@ -22,8 +28,16 @@ impl Program {
     }
 
     /// Evaluates the expression, limited to [`EXPRESSION_COST_LIMIT`].
-    pub fn evaluate<'a>(&'a self, _activation: &Activation<'a>) -> Evaluation<'a> {
-        Evaluation { result: Err(EvalError::new("not yet")), cost: 0, variables_cost: 0 }
+    pub fn evaluate<'a>(&'a self, activation: &Activation<'a>) -> Evaluation<'a> {
+        let before = activation.variables_cost.get();
+        let (result, cost) = self.run(activation);
+        Evaluation { result, cost, variables_cost: activation.variables_cost.get() - before }
+    }
+
+    fn run<'a>(&'a self, activation: &Activation<'a>) -> (Result<Value<'a>, EvalError>, u64) {
+        let mut evaluator = Evaluator::new(self, activation);
+        let result = evaluator.eval(&self.root);
+        (result, evaluator.cost)
     }
 }
 
@@ -67,26 +81,40 @@ impl Variables {
 
     /// Adds a variable; a later one of the same name replaces an earlier one.
     pub fn push(&mut self, name: impl Into<String>, program: Result<Program, CompileError>) {
-        self.entries.push((name.into(), program));
+        let name = name.into();
+        match self.position(&name).and_then(|index| self.entries.get_mut(index)) {
+            Some(entry) => entry.1 = program,
+            None => self.entries.push((name, program)),
+        }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.entries.iter().position(|(known, _)| known == name)
     }
 }
+
+type Memo<'a> = Vec<Option<Result<Value<'a>, EvalError>>>;
 
 /// The names of one phase of a policy's evaluation: roots and memoised variables.
 #[derive(Debug)]
 pub struct Activation<'a> {
     roots: Roots<'a>,
     variables: Option<&'a Variables>,
+    memo: RefCell<Memo<'a>>,
+    pub(super) variables_cost: Cell<u64>,
+    pub(super) depth: Cell<usize>,
 }
 
 impl<'a> Activation<'a> {
     /// An activation without variables.
     pub fn new(roots: Roots<'a>) -> Self {
-        Self { roots, variables: None }
+        Self { roots, variables: None, memo: RefCell::default(), variables_cost: Cell::new(0), depth: Cell::new(0) }
     }
 
     /// An activation with a policy's variables, none evaluated yet.
     pub fn with_variables(roots: Roots<'a>, variables: &'a Variables) -> Self {
-        Self { roots, variables: Some(variables) }
+        let memo = RefCell::new(vec![None; variables.entries.len()]);
+        Self { variables: Some(variables), memo, ..Self::new(roots) }
     }
 
     /// The roots.
@@ -97,5 +125,32 @@ impl<'a> Activation<'a> {
     /// The variables, if declared.
     pub fn variables(&self) -> Option<&'a Variables> {
         self.variables
+    }
+
+    /// The value or failure of a variable, evaluated at first use.
+    pub(super) fn variable(&self, name: &str) -> Option<Result<Value<'a>, EvalError>> {
+        let variables = self.variables?;
+        let index = variables.position(name)?;
+        if let Some(known) = self.memo.borrow().get(index).and_then(Clone::clone) {
+            return Some(known);
+        }
+        let outcome = self.compute(variables.entries.get(index)?);
+        if let Some(slot) = self.memo.borrow_mut().get_mut(index) {
+            *slot = Some(outcome.clone());
+        }
+        Some(outcome)
+    }
+
+    fn compute(&self, entry: &'a (String, Result<Program, CompileError>)) -> Result<Value<'a>, EvalError> {
+        let (name, program) = entry;
+        let program = match program {
+            Ok(program) => program,
+            Err(error) => {
+                return Err(EvalError::new(format!("composited variable {name:?} fails to compile: {error}")));
+            }
+        };
+        let (result, cost) = program.run(self);
+        self.variables_cost.set(self.variables_cost.get().saturating_add(cost));
+        result.map_err(|error| EvalError::new(format!("composited variable {name:?} fails to evaluate: {error}")))
     }
 }

@@ -6,7 +6,8 @@ use super::value::Value;
 /// A value as messages print it.
 pub(super) fn show(value: &Value<'_>) -> String {
     match value {
-        Value::Null => String::from("null"),
+        // The server prints the number behind its null.
+        Value::Null => String::from("0"),
         Value::Bool(value) => value.to_string(),
         Value::Int(number) => number.to_string(),
         Value::Uint(number) => number.to_string(),

@@ -29,8 +29,7 @@ impl<'s> Source<'s> {
     /// All findings as one error, in the order of their places.
     pub fn error(&self, mut findings: Vec<Finding>) -> CompileError {
         findings.sort_by_key(|finding| (finding.line, finding.column));
-        let mut parts: Vec<String> =
-            findings.iter().take(MAX_FINDINGS).map(|finding| self.render(finding)).collect();
+        let mut parts: Vec<String> = findings.iter().take(MAX_FINDINGS).map(|finding| self.render(finding)).collect();
         if findings.len() > MAX_FINDINGS {
             parts.push(format!("{} more errors were truncated", findings.len() - MAX_FINDINGS));
         }

@@ -60,9 +60,11 @@ fn component(text: &str) -> Option<(i128, &str)> {
 }
 
 fn fraction_of(digits: &str, unit: i128) -> i128 {
-    let (sum, _) = digits.chars().take(18).filter_map(|digit| digit.to_digit(10)).fold((0, 1), |(sum, scale), digit| {
-        (sum * 10 + i128::from(digit), scale * 10)
-    });
+    let (sum, _) = digits
+        .chars()
+        .take(18)
+        .filter_map(|digit| digit.to_digit(10))
+        .fold((0, 1), |(sum, scale), digit| (sum * 10 + i128::from(digit), scale * 10));
     let scale = 10i128.pow(u32::try_from(digits.len().min(18)).unwrap_or(18));
     sum * unit / scale
 }

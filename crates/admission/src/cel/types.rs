@@ -200,9 +200,7 @@ impl Type {
             Self::List(element) => Self::list(element.map_parts(replace)),
             Self::Map(key, value) => Self::map(key.map_parts(replace), value.map_parts(replace)),
             Self::Type(of) => Self::type_of(of.map_parts(replace)),
-            Self::Opaque(name, parts) => {
-                Self::Opaque(name, parts.iter().map(|part| part.map_parts(replace)).collect())
-            }
+            Self::Opaque(name, parts) => Self::Opaque(name, parts.iter().map(|part| part.map_parts(replace)).collect()),
             other => other.clone(),
         }
     }

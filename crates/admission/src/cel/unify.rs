@@ -151,10 +151,7 @@ enum Substitution {
 }
 
 fn is_nullable(kind: &Type) -> bool {
-    matches!(
-        kind,
-        Type::Null | Type::Opaque(..) | Type::Struct(_) | Type::Duration | Type::Timestamp
-    )
+    matches!(kind, Type::Null | Type::Opaque(..) | Type::Struct(_) | Type::Duration | Type::Timestamp)
 }
 
 /// The more general of two types that are known to fit.

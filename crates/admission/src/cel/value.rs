@@ -9,7 +9,6 @@ use serde_json::Value as Json;
 use super::error::EvalError;
 use super::map::{Entries, Map};
 use super::time::{Duration, Timestamp};
-use super::types::Type;
 
 /// A value. `'a` is the life of the request's objects and of the program's constants.
 #[derive(Clone, Debug)]
@@ -86,6 +85,8 @@ pub enum TypeName<'a> {
     Borrowed(&'a str),
     /// Of a built-in type.
     Static(&'static str),
+    /// Of a type named in an expression.
+    Shared(Arc<str>),
 }
 
 impl TypeName<'_> {
@@ -94,6 +95,7 @@ impl TypeName<'_> {
         match self {
             Self::Borrowed(name) => name,
             Self::Static(name) => name,
+            Self::Shared(name) => name,
         }
     }
 }
@@ -266,9 +268,4 @@ pub const VARIABLES_TYPE: &str = "kubernetes.variables";
 
 fn count(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
-}
-
-/// The static type that a run-time type name denotes in messages is the name itself; see [`Type`].
-pub(crate) fn optional_of_dyn() -> Type {
-    Type::optional(Type::Dyn)
 }

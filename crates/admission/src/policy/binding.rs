@@ -105,15 +105,19 @@ fn policy_name(name: &str, path: &FieldPath) -> Vec<FieldError> {
 fn param_ref(source: &ParamRef, path: &FieldPath) -> Vec<FieldError> {
     let name = source.name.as_deref().filter(|name| !name.is_empty());
     let both = name.is_some() && source.selector.is_some();
-    let exclusive = |field| both.then(|| FieldError::forbidden(&path.child(field), "name and selector are mutually exclusive"));
-    let problems = |name| names::path_segment(name).into_iter().map(move |text| FieldError::invalid(&path.child("name"), name, text));
+    let exclusive =
+        |field| both.then(|| FieldError::forbidden(&path.child(field), "name and selector are mutually exclusive"));
+    let problems = |name| {
+        names::path_segment(name).into_iter().map(move |text| FieldError::invalid(&path.child("name"), name, text))
+    };
     let mut errors: Vec<_> = name.into_iter().flat_map(problems).chain(exclusive("name")).collect();
     errors.extend(source.selector.iter().flat_map(|item| selector::validate(item, &path.child("selector"))));
     errors.extend(exclusive("selector"));
     if name.is_none() && source.selector.is_none() {
         errors.push(FieldError::required(path, "one of name or selector must be specified"));
     }
-    errors.extend(not_found_action(source.parameter_not_found_action.as_deref(), &path.child("parameterNotFoundAction")));
+    errors
+        .extend(not_found_action(source.parameter_not_found_action.as_deref(), &path.child("parameterNotFoundAction")));
     errors
 }
 

@@ -121,7 +121,8 @@ fn uses_namespace(spec: &ValidatingAdmissionPolicySpec) -> bool {
     let validations = spec.validations.iter().flatten();
     let messages = validations.clone().filter_map(|item| item.message_expression.as_deref());
     let annotations = spec.audit_annotations.iter().flatten().map(|item| item.value_expression.as_str());
-    let mut sources = variables.chain(validations.map(|item| item.expression.as_str())).chain(messages).chain(annotations);
+    let mut sources =
+        variables.chain(validations.map(|item| item.expression.as_str())).chain(messages).chain(annotations);
     sources.any(|source| source.contains("namespaceObject"))
 }
 
@@ -190,7 +191,8 @@ impl ExpressionScope {
 
     fn rule(&self, validation: &Validation) -> Rule {
         let message = validation.message_expression.as_deref().filter(|source| !source.is_empty());
-        let message_expression = |source: &str| Expression { source: source.to_owned(), program: self.compile_message(source) };
+        let message_expression =
+            |source: &str| Expression { source: source.to_owned(), program: self.compile_message(source) };
         Rule {
             expression: Expression {
                 source: validation.expression.clone(),

@@ -16,9 +16,7 @@ use super::{FailurePolicy, namespace};
 use crate::cluster::Cluster;
 use crate::matching::{Matched, is_exempt};
 use crate::request::AdmissionRequest;
-use crate::verdict::{
-    Action, Cost, Denial, ErrorKind, Finding, Mismatch, PolicyError, PolicyReport, Report, Verdict,
-};
+use crate::verdict::{Action, Cost, Denial, ErrorKind, Finding, Mismatch, PolicyError, PolicyReport, Report, Verdict};
 use crate::warning::Warnings;
 
 /// Judges a request by one policy and those of the bindings that name it.
@@ -123,7 +121,12 @@ impl<'e> Dispatch<'e> {
         }
     }
 
-    fn try_bound(&mut self, binding: &Binding, matched: Matched<'e>, kind: Option<&ServedKind<'_>>) -> Result<(), String> {
+    fn try_bound(
+        &mut self,
+        binding: &Binding,
+        matched: Matched<'e>,
+        kind: Option<&ServedKind<'_>>,
+    ) -> Result<(), String> {
         if let Some(matcher) = &binding.matcher
             && let Err(step) = matcher.matches(self.request, self.cluster)?
         {
@@ -152,9 +155,8 @@ impl<'e> Dispatch<'e> {
         let view = request.expression_view(matched.resource, matched.kind);
         for params in params {
             let mut cost = Cost { binding: binding.name.clone(), ..Cost::default() };
-            let requested = self.requested.get_or_init(|| {
-                request.expression_view(request.requested_resource(), matched.kind)
-            });
+            let requested =
+                self.requested.get_or_init(|| request.expression_view(request.requested_resource(), matched.kind));
             let params = params.as_deref();
             let inputs = Inputs { request, requested, matched: &view, params, namespace };
             let judgement = judge(policy, inputs, &mut cost);
@@ -177,7 +179,7 @@ impl<'e> Dispatch<'e> {
     }
 
     fn decide(&mut self, binding: &Binding, decision: Decision) {
-        let ignored = self.policy.failure_policy == FailurePolicy::Ignore && matches!(decision.ruling, Ruling::Failed(_));
+        let ignored = matches!(&decision.ruling, Ruling::Failed(error) if self.ignores(error.kind));
         if !ignored {
             self.act(binding, &decision);
         }
@@ -197,6 +199,11 @@ impl<'e> Dispatch<'e> {
             }),
         };
         self.findings.push(finding);
+    }
+
+    /// What a server could evaluate, and perhaps refuse, is not ignored.
+    fn ignores(&self, kind: ErrorKind) -> bool {
+        self.policy.failure_policy == FailurePolicy::Ignore && kind != ErrorKind::Unsupported
     }
 
     fn expression(&self, validation: usize) -> String {

@@ -96,9 +96,10 @@ fn match_conditions(policy: &Policy, inputs: Inputs<'_>, cost: &mut Cost) -> Res
     if refused.is_some() || errors.is_empty() { Ok(refused) } else { Err(aggregate(errors)) }
 }
 
-/// Several errors in brackets, each text once.
+/// Several errors in brackets, each text once. What is not supported outweighs the rest.
 fn aggregate(errors: Vec<ExpressionError>) -> ExpressionError {
-    let kind = errors.first().map_or(ErrorKind::Evaluation, |error| error.kind);
+    let unsupported = errors.iter().find(|error| error.kind == ErrorKind::Unsupported);
+    let kind = unsupported.or(errors.first()).map_or(ErrorKind::Evaluation, |error| error.kind);
     let mut texts: Vec<String> = Vec::new();
     for error in errors {
         if !texts.contains(&error.message) {

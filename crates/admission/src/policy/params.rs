@@ -65,7 +65,11 @@ fn find(
     }
 }
 
-fn namespace<'a>(scope: Scope, source: &'a ParamSource, request: &'a AdmissionRequest) -> Result<Option<&'a str>, String> {
+fn namespace<'a>(
+    scope: Scope,
+    source: &'a ParamSource,
+    request: &'a AdmissionRequest,
+) -> Result<Option<&'a str>, String> {
     match (scope, source.namespace.as_deref()) {
         (Scope::Namespaced, Some(namespace)) => Ok(Some(namespace)),
         (Scope::Namespaced, None) if !request.namespace.is_empty() => Ok(Some(&request.namespace)),

@@ -67,13 +67,19 @@ impl ExpressionError {
     }
 }
 
-/// A variable whose own limit is exceeded fails for the expressions that use it with the limit's text at the end.
+/// What the authorizer and its checks answer here.
+const UNANSWERED: [&str; 2] =
+    ["authorizer is not available to this evaluation", "authorization checks cannot be evaluated without a cluster"];
+
+/// A failure within a variable stands at the end of the text with which the expressions that use it fail.
 fn kind(error: &EvalError) -> ErrorKind {
-    match error {
-        EvalError::CostLimit => ErrorKind::Cost,
-        EvalError::Depth => ErrorKind::Unsupported,
-        EvalError::Failed(text) if text.ends_with(&EvalError::CostLimit.to_string()) => ErrorKind::Cost,
-        EvalError::Failed(text) if text.ends_with(&EvalError::Depth.to_string()) => ErrorKind::Unsupported,
-        _ => ErrorKind::Evaluation,
+    let text = error.to_string();
+    let ends = |cause: &EvalError| text.ends_with(&cause.to_string());
+    if ends(&EvalError::CostLimit) {
+        ErrorKind::Cost
+    } else if ends(&EvalError::Depth) || UNANSWERED.iter().any(|answer| text.ends_with(answer)) {
+        ErrorKind::Unsupported
+    } else {
+        ErrorKind::Evaluation
     }
 }

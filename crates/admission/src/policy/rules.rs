@@ -126,7 +126,8 @@ fn overlaps(resources: &[String], path: &FieldPath) -> Vec<FieldError> {
         let Some((resource, subresource)) = item.split_once('/') else {
             continue;
         };
-        let covered = |by: String| FieldError::invalid(&path, item, format!("if '{by}' is present, must not specify {item}"));
+        let covered =
+            |by: String| FieldError::invalid(&path, item, format!("if '{by}' is present, must not specify {item}"));
         errors.extend(whole_resources.contains(resource).then(|| covered(format!("{resource}/*"))));
         errors.extend(whole_subresources.contains(subresource).then(|| covered(format!("*/{subresource}"))));
         whole_resources.extend((subresource == "*").then_some(resource));

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use document::{Document, Problem};
 pub use problem::{ReviewError, ReviewProblem};
-use scan::Elements;
+use scan::{Elements, ScanError, ScanProblem};
 
 use crate::request::AdmissionRequest;
 
@@ -57,7 +57,13 @@ enum Source<'t> {
 }
 
 /// A review without its number.
-type Item = Result<Found, (usize, ReviewProblem)>;
+type Item = Result<Found, Fault>;
+
+/// A problem and its line.
+type Fault = (usize, ReviewProblem);
+
+/// Where a document is, and whether it is an element of an array.
+type Part = (Range<usize>, bool);
 
 #[derive(Debug)]
 struct Found {
@@ -167,33 +173,55 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// The next element of the innermost array, or the next document; and whether it is an element.
-    fn next_range(&mut self) -> Option<Result<(Range<usize>, bool), (usize, ReviewProblem)>> {
+    /// The next element of the innermost array, or the next document.
+    fn next_range(&mut self) -> Option<Result<Part, Fault>> {
         while let Some(elements) = self.arrays.last_mut() {
             match elements.next(self.text) {
                 Some(Ok(range)) => return Some(Ok((range, true))),
-                Some(Err(error)) => return Some(Err((self.line(error.at), error.problem.into()))),
-                None => self.arrays.truncate(self.arrays.len().saturating_sub(1)),
+                Some(Err(error)) => return Some(Err(self.broken_array(error))),
+                None => self.end_array(),
             }
         }
         let start = scan::skip_space(self.text, self.at);
-        self.text.get(start)?;
+        if *self.text.get(start)? == b'[' {
+            // An array is read as far as it goes; its end is not looked for beforehand.
+            return Some(Ok((start..self.text.len(), false)));
+        }
+        Some(self.next_value(start))
+    }
+
+    fn next_value(&mut self, start: usize) -> Result<Part, Fault> {
         match scan::value_end(self.text, start) {
             Ok(end) => {
                 self.at = end;
-                Some(Ok((start..end, false)))
+                Ok((start..end, false))
             }
             Err(error) => {
-                let line = self.line(error.at);
                 self.at = self.next_document(start);
-                Some(Err((line, error.problem.into())))
+                // A document without an end is at fault where it begins; the input's end says nothing.
+                let at = if error.problem == ScanProblem::Ends { start } else { error.at };
+                Err((self.line(at), error.problem.into()))
             }
         }
     }
 
+    fn end_array(&mut self) {
+        if let Some(elements) = self.arrays.pop() {
+            self.at = self.at.max(elements.position());
+        }
+    }
+
+    fn broken_array(&mut self, error: ScanError) -> Fault {
+        if let Some(elements) = self.arrays.first() {
+            self.at = self.at.max(self.next_document(elements.position()));
+        }
+        self.arrays.clear();
+        (self.line(error.at), error.problem.into())
+    }
+
     /// A document that is not even JSON may have swallowed those behind it; reading goes on where a line begins with
     /// a brace.
-    fn failed(&mut self, problem: Problem, range: &Range<usize>, nested: bool) -> (usize, ReviewProblem) {
+    fn failed(&mut self, problem: Problem, range: &Range<usize>, nested: bool) -> Fault {
         let Problem { at, problem } = problem;
         let is_document = matches!(self.text.get(range.start), Some(b'{'));
         if !nested && (!is_document || matches!(problem, ReviewProblem::Json(_))) {

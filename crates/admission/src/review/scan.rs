@@ -40,6 +40,7 @@ pub(super) fn value_end(text: &[u8], at: usize) -> Scan<usize> {
         None => fail(at, ScanProblem::Ends),
         Some(b'"') => string_end(text, at),
         Some(b'{' | b'[') => container_end(text, at),
+        Some(b'}' | b']' | b',' | b':') => fail(at, ScanProblem::Unexpected("a value")),
         Some(_) => Ok(scalar_end(text, at)),
     }
 }
@@ -83,7 +84,8 @@ fn string_end(text: &[u8], start: usize) -> Scan<usize> {
 
 fn scalar_end(text: &[u8], start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
-    let part = |byte: &u8| !matches!(byte, b',' | b':' | b']' | b'}' | b'{' | b'[' | b'"') && !byte.is_ascii_whitespace();
+    let part =
+        |byte: &u8| !matches!(byte, b',' | b':' | b']' | b'}' | b'{' | b'[' | b'"') && !byte.is_ascii_whitespace();
     start + rest.iter().take_while(|byte| part(byte)).count().max(1)
 }
 
@@ -140,6 +142,11 @@ impl Elements {
         Self { at: start + 1, first: true, done: false }
     }
 
+    /// How far the walk has come: behind the array once there are no more elements.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// The next element; nothing more comes after an error.
     pub(super) fn next(&mut self, text: &[u8]) -> Option<Scan<Range<usize>>> {
         if self.done {
@@ -153,6 +160,7 @@ impl Elements {
     fn find(&mut self, text: &[u8]) -> Scan<Option<Range<usize>>> {
         let mut at = skip_space(text, self.at);
         if text.get(at) == Some(&b']') {
+            self.at = at + 1;
             return Ok(None);
         }
         if !self.first {
@@ -178,7 +186,7 @@ mod tests {
             (r#""a\"b" c"#, Ok(6)),
             ("12,", Ok(2)),
             ("true}", Ok(4)),
-            ("}", Ok(1)),
+            ("}", Err(ScanProblem::Unexpected("a value"))),
             ("", Err(ScanProblem::Ends)),
             ("{", Err(ScanProblem::Ends)),
             (r#"{"a"#, Err(ScanProblem::Ends)),

@@ -1,5 +1,6 @@
 //! A suite as it is written.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -62,15 +63,15 @@ pub struct Case {
 
 /// Something given by its name, or itself.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Value")]
-pub enum Named<T: serde::de::DeserializeOwned> {
+#[serde(try_from = "Value", bound = "T: DeserializeOwned")]
+pub enum Named<T> {
     /// Its name.
     Name(String),
     /// Itself.
     Inline(T),
 }
 
-impl<T: serde::de::DeserializeOwned> TryFrom<Value> for Named<T> {
+impl<T: DeserializeOwned> TryFrom<Value> for Named<T> {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {

@@ -11,8 +11,8 @@ mod patch;
 mod resolve;
 
 pub use expectation::{Denied, Expectation, Failed, Layer};
-pub use format::{Case, Fill, MapField, NotRun, Operation, ResourceName, Suite};
-pub use identity::{Claims, Identity, User};
+pub use format::{Case, Fill, MapField, Named, NotRun, Operation, ResourceName, Suite};
+pub use identity::{Claims, Identity, User, service_account};
 pub use parse::{Problem, SuiteError, parse};
 pub use patch::{Patch, PatchType, Unpatchable};
 pub use resolve::{Change, Resolved};

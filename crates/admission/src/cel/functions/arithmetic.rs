@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::super::ast::operator;
 use super::super::cost;
-use super::super::equality::compare_numbers;
 use super::super::environment::KubeVersion;
+use super::super::equality::compare_numbers;
 use super::super::error::EvalError;
 use super::super::function::Function;
 use super::super::time::{Duration, Timestamp};
 use super::super::types::Type;
 use super::super::value::Value;
-use super::{any, signature, singleton, special, Signature};
+use super::{Signature, any, signature, singleton, special};
 
 type Outcome<'a> = Result<Value<'a>, EvalError>;
 
@@ -44,10 +44,7 @@ fn logic() -> Vec<Function> {
         special(operator::OR, vec![signature("logical_or", bools(), Type::Bool)]),
         special(operator::EQUALS, vec![signature("equals", same(), Type::Bool)]),
         special(operator::NOT_EQUALS, vec![signature("not_equals", same(), Type::Bool)]),
-        special(
-            operator::NOT_STRICTLY_FALSE,
-            vec![signature("not_strictly_false", vec![Type::Bool], Type::Bool)],
-        ),
+        special(operator::NOT_STRICTLY_FALSE, vec![signature("not_strictly_false", vec![Type::Bool], Type::Bool)]),
     ]
 }
 

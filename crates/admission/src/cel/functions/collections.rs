@@ -10,9 +10,9 @@ use super::super::error::EvalError;
 use super::super::function::Function;
 use super::super::map::{Entries, Map};
 use super::super::overload::Overload;
+use super::super::show::show;
 use super::super::types::Type;
 use super::super::value::Value;
-use super::super::show::show;
 use super::{any, overloaded, signature, singleton, special};
 
 type Outcome<'a> = Result<Value<'a>, EvalError>;
@@ -61,11 +61,7 @@ fn index() -> Function {
             signature("index_list", vec![list(), Type::Int], Type::Param("A")),
             signature("index_map", vec![map(), Type::Param("A")], Type::Param("B")),
             signature("optional_list_index_int", vec![optional(list()), Type::Int], optional(Type::Param("A"))),
-            signature(
-                "optional_map_index_value",
-                vec![optional(map()), Type::Param("A")],
-                optional(Type::Param("B")),
-            ),
+            signature("optional_map_index_value", vec![optional(map()), Type::Param("A")], optional(Type::Param("B"))),
         ],
     );
     for overload in function.overloads.iter_mut().filter(|overload| overload.id.starts_with("optional")) {

@@ -36,10 +36,7 @@ pub(super) fn functions() -> Vec<Function> {
 
 /// Whether a function converts one value, so that a conversion of a constant is made in advance.
 pub(in super::super) fn is_conversion(name: &str) -> bool {
-    matches!(
-        name,
-        "bool" | "bytes" | "double" | "duration" | "int" | "string" | "timestamp" | "uint" | "dyn" | "type"
-    )
+    matches!(name, "bool" | "bytes" | "double" | "duration" | "int" | "string" | "timestamp" | "uint" | "dyn" | "type")
 }
 
 fn conversion(name: &'static str, implementation: Implementation, result: Type, sources: Vec<Type>) -> Function {
@@ -201,11 +198,11 @@ fn to_string<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::text(text))
 }
 
+/// Integers are declared as a source, but the server cannot convert them.
 fn to_duration<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
     let value = single(arguments)?;
     let span = match value {
         Value::Duration(span) => Some(*span),
-        Value::Int(nanoseconds) => Some(Duration { nanoseconds: *nanoseconds }),
         Value::String(text) => Duration::parse(text.as_str()),
         _ => None,
     };

@@ -8,9 +8,9 @@ mod numbers;
 mod optional;
 mod strings;
 
-pub(super) use conversions::is_conversion;
 pub(super) use arithmetic::append;
 pub(super) use collections::insert_into;
+pub(super) use conversions::is_conversion;
 pub(super) use numbers::display_double;
 
 use super::function::{Binding, Function};

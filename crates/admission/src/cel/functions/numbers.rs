@@ -23,8 +23,10 @@ pub(in super::super) fn display_double(value: f64) -> String {
     }
 }
 
-/// Reads a double as Go does: decimal or hexadecimal, infinities and NaN by name, no underscores; overflow fails.
+/// Reads a double as Go does: decimal or hexadecimal, infinities and NaN by name; overflow fails.
 pub(super) fn parse_double(text: &str) -> Option<f64> {
+    let text = without_underscores(text)?;
+    let text = text.as_ref();
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
         let value = parse_hexadecimal(digits)?;
@@ -35,6 +37,23 @@ pub(super) fn parse_double(text: &str) -> Option<f64> {
     (value.is_finite() || named).then_some(value)
 }
 
+/// Underscores are allowed between digits.
+fn without_underscores(text: &str) -> Option<std::borrow::Cow<'_, str>> {
+    if !text.contains('_') {
+        return Some(text.into());
+    }
+    let is_digit = |part: Option<char>| part.is_some_and(|symbol| symbol.is_ascii_hexdigit());
+    let mut parts = text.split('_').peekable();
+    while let Some(part) = parts.next() {
+        if let Some(next) = parts.peek()
+            && !(is_digit(part.chars().next_back()) && is_digit(next.chars().next()))
+        {
+            return None;
+        }
+    }
+    Some(text.replace('_', "").into())
+}
+
 fn parse_hexadecimal(text: &str) -> Option<f64> {
     let (mantissa, exponent) = text.split_once(['p', 'P'])?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -42,7 +61,8 @@ fn parse_hexadecimal(text: &str) -> Option<f64> {
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    let value = digits.chars().filter_map(|digit| digit.to_digit(16)).fold(0.0, |sum, digit| sum * 16.0 + f64::from(digit));
+    let value =
+        digits.chars().filter_map(|digit| digit.to_digit(16)).fold(0.0, |sum, digit| sum * 16.0 + f64::from(digit));
     let places = i32::try_from(fraction.len()).ok()?.checked_mul(4)?;
     let scaled = value * 2f64.powi(exponent.parse::<i32>().ok()?.checked_sub(places)?);
     scaled.is_finite().then_some(scaled)
@@ -74,8 +94,15 @@ mod tests {
 
     #[test]
     fn texts_read_as_the_server_reads_them() {
-        let cases =
-            [("0x1p4", Some(16.0)), ("1.", Some(1.0)), (".5", Some(0.5)), ("+1e3", Some(1000.0)), ("1_0", None), ("1e400", None)];
+        let cases = [
+            ("0x1p4", Some(16.0)),
+            ("1.", Some(1.0)),
+            (".5", Some(0.5)),
+            ("+1e3", Some(1000.0)),
+            ("1_0", Some(10.0)),
+            ("_1", None),
+            ("1e400", None),
+        ];
         for (text, value) in cases {
             assert_eq!(parse_double(text), value, "{text}");
         }

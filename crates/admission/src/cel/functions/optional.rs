@@ -9,7 +9,7 @@ use super::super::show::show;
 use super::super::types::Type;
 use super::super::value::Value;
 use super::collections::OPTIONAL_TYPES;
-use super::{overloaded, signature, special, Signature};
+use super::{Signature, overloaded, signature, special};
 
 type Outcome<'a> = Result<Value<'a>, EvalError>;
 
@@ -92,9 +92,8 @@ fn optional_select() -> Function {
 fn optional_index() -> Function {
     let list = Type::list(parameter());
     let map = Type::map(Type::Param("K"), parameter());
-    let by = |id: &'static str, container: Type, key: Type| -> Signature {
-        signature(id, vec![container, key], optional())
-    };
+    let by =
+        |id: &'static str, container: Type, key: Type| -> Signature { signature(id, vec![container, key], optional()) };
     special(
         operator::OPTIONAL_INDEX,
         vec![

@@ -67,9 +67,7 @@ fn decisions() -> [Overload; 6] {
 }
 
 fn selectors() -> impl Iterator<Item = Overload> {
-    let selector = |name, id| {
-        method(name, id, RESOURCE_CHECK, Type::opaque(RESOURCE_CHECK), 1).cost(selector_cost)
-    };
+    let selector = |name, id| method(name, id, RESOURCE_CHECK, Type::opaque(RESOURCE_CHECK), 1).cost(selector_cost);
     [selector("fieldSelector", "authorizer_fieldselector"), selector("labelSelector", "authorizer_labelselector")]
         .into_iter()
 }

@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered_across_scales_and_signs() {
-        let ascending = ["-10", "-9.5", "-0.001", "0", "0.000000001", "0.1", "1", "1.01", "9", "10", "9999999999999999999"];
+        let ascending =
+            ["-10", "-9.5", "-0.001", "0", "0.000000001", "0.1", "1", "1.01", "9", "10", "9999999999999999999"];
         for (index, left) in ascending.iter().enumerate() {
             for (other, right) in ascending.iter().enumerate() {
                 assert_eq!(decimal(left).compare(&decimal(right)), index.cmp(&other), "{left} {right}");

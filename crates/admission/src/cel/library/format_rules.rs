@@ -18,7 +18,8 @@ const LABEL_VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
 const LABEL_TEXT: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
 const OLD_LABEL_TEXT: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
 const SUBDOMAIN_TEXT: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
-const KEY_TEXT: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const KEY_TEXT: &str =
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 const LABEL_VALUE_TEXT: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 /// The server's pattern of UUIDs; its length is part of a format's cost.
@@ -280,7 +281,10 @@ mod tests {
 
     #[test]
     fn keys_are_judged_in_two_parts() {
-        assert_eq!(qualified_name("a/"), [String::from("name part must be non-empty"), format!("name part {KEY_FORM}")]);
+        assert_eq!(
+            qualified_name("a/"),
+            [String::from("name part must be non-empty"), format!("name part {KEY_FORM}")]
+        );
         assert_eq!(qualified_name("A/c"), [format!("prefix part {SUBDOMAIN_FORM}")]);
         let expected = format!(
             "a valid label key {KEY_FORM} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"

@@ -211,8 +211,14 @@ fn prefix_parsers() -> [Overload; 6] {
 
 fn containment() -> [Overload; 4] {
     [
-        Overload::member("containsIP", "cidr_contains_ip_string", vec![prefix(), Type::String], Type::Bool, contains_ip_text)
-            .cost(contains_ip_text_cost),
+        Overload::member(
+            "containsIP",
+            "cidr_contains_ip_string",
+            vec![prefix(), Type::String],
+            Type::Bool,
+            contains_ip_text,
+        )
+        .cost(contains_ip_text_cost),
         Overload::member("containsIP", "cidr_contains_ip_ip", vec![prefix(), address()], Type::Bool, contains_ip)
             .cost(contains_ip_cost),
         Overload::member(

@@ -48,8 +48,8 @@ pub(super) fn parse_address(input: &[u8]) -> Result<ZonedAddress, AddressError> 
         Some(_) => Err(("missing IPv6 address", &[][..])),
         None => Err(("unable to parse IP", &[][..])),
     };
-    let (address, has_zone) = parsed
-        .map_err(|(reason, rest)| AddressError { input: input.to_vec(), reason, rest: rest.to_vec() })?;
+    let (address, has_zone) =
+        parsed.map_err(|(reason, rest)| AddressError { input: input.to_vec(), reason, rest: rest.to_vec() })?;
     Ok(ZonedAddress { address, has_zone })
 }
 
@@ -251,7 +251,10 @@ mod tests {
         ("1:2:3:4:5:6::1.2.3.4", "the :: must expand to at least one field of zeros"),
         ("::x", r#"each colon-separated field must have at least one digit (at "x")"#),
         ("1:1.2.3.4", r#"embedded IPv4 address must replace the final 2 fields of the address (at "1.2.3.4")"#),
-        ("::1:2:3:4:5:6:7:1.2.3.4", r#"too many hex fields to fit an embedded IPv4 at the end of the address (at "1.2.3.4")"#),
+        (
+            "::1:2:3:4:5:6:7:1.2.3.4",
+            r#"too many hex fields to fit an embedded IPv4 at the end of the address (at "1.2.3.4")"#,
+        ),
         ("::1.2.3", "IPv4 address too short"),
         ("1::2!", r#"unexpected character, want colon (at "!")"#),
     ];

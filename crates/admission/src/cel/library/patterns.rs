@@ -3,10 +3,10 @@
 use regex::Regex;
 
 use super::cost;
+use super::re2::compile;
 use super::{integer_argument, text_argument};
 use crate::cel::error::EvalError;
 use crate::cel::overload::Overload;
-use crate::cel::pattern::compile;
 use crate::cel::types::Type;
 use crate::cel::value::Value;
 

@@ -293,8 +293,18 @@ mod tests {
     #[test]
     fn versions_are_ordered_by_precedence() {
         let ascending = [
-            "0.9.9", "1.0.0-1", "1.0.0-2", "1.0.0-10", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta",
-            "1.0.0", "1.0.1", "1.10.0", "18446744073709551615.0.0",
+            "0.9.9",
+            "1.0.0-1",
+            "1.0.0-2",
+            "1.0.0-10",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0",
+            "1.0.1",
+            "1.10.0",
+            "18446744073709551615.0.0",
         ];
         let versions = ascending.map(|text| Version::parse(text, false).unwrap());
         assert!(versions.is_sorted_by(|left, right| left < right));
@@ -309,7 +319,8 @@ mod tests {
 
     #[test]
     fn normalization_fills_and_trims() {
-        let cases = [("v1.2", "1.2.0"), ("01.02.03", "1.2.3"), ("0.0.00", "0.0.0"), ("v1", "1.0.0"), ("1.0.00-x", "1.0.0-x")];
+        let cases =
+            [("v1.2", "1.2.0"), ("01.02.03", "1.2.3"), ("0.0.00", "0.0.0"), ("v1", "1.0.0"), ("1.0.00-x", "1.0.0-x")];
         for (text, expected) in cases {
             assert_eq!(Version::parse(text, true), Version::parse(expected, false), "{text}");
         }

@@ -130,8 +130,7 @@ fn upper<'a>(arguments: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
 
 fn replace<'a>(arguments: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     let limit = optional_integer(arguments, 3)?.unwrap_or(-1);
-    let (text, old, new) =
-        (text_argument(arguments, 0)?, text_argument(arguments, 1)?, text_argument(arguments, 2)?);
+    let (text, old, new) = (text_argument(arguments, 0)?, text_argument(arguments, 1)?, text_argument(arguments, 2)?);
     functions::replace(text, old, new, limit).map(Value::text)
 }
 

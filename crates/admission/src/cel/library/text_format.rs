@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::localized::{self, DEFAULT_PRECISION};
+use super::format_clauses::Clause;
+use super::localized;
 use super::quoting::quote;
 use crate::cel::error::EvalError;
 use crate::cel::functions::display_double;
@@ -15,18 +16,6 @@ const MAX_DEPTH: usize = 1_000;
 /// What `join` says about an element that is no text.
 pub(super) fn invalid_part(item: &Value<'_>) -> EvalError {
     EvalError::new(format!("join: invalid input: {}", show(item)))
-}
-
-/// A clause behind a percent sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clause {
-    Text,
-    Decimal,
-    Fixed(u64),
-    Scientific(u64),
-    Binary,
-    Hexadecimal { upper: bool },
-    Octal,
 }
 
 /// The text with its clauses replaced by the items in order.
@@ -42,8 +31,8 @@ pub(super) fn format(text: &str, items: &List<'_>) -> Result<String, EvalError> 
             continue;
         }
         let item = items.get(index).ok_or_else(|| EvalError::new(format!("index {index} out of range")))?;
-        let (clause, after) = parse_clause(after)?;
-        let printed = clause.print(&item).map_err(|error| prefixed("error during formatting", error))?;
+        let (clause, after) = Clause::parse(after).map_err(EvalError::new)?;
+        let printed = print(clause, &item)?;
         out.push_str(&printed);
         index += 1;
         rest = after;
@@ -52,73 +41,22 @@ pub(super) fn format(text: &str, items: &List<'_>) -> Result<String, EvalError> 
     Ok(out)
 }
 
-fn prefixed(cause: &str, error: EvalError) -> EvalError {
-    match error {
-        EvalError::Failed(text) => EvalError::new(format!("{cause}: {text}")),
-        other => other,
-    }
+fn prefixed(reason: impl std::fmt::Display) -> EvalError {
+    EvalError::new(format!("error during formatting: {reason}"))
 }
 
-fn parse_clause(text: &str) -> Result<(Clause, &str), EvalError> {
-    if text.is_empty() {
-        return Err(EvalError::new("unexpected end of string"));
-    }
-    let unparsable = |reason: String| EvalError::new(format!("could not parse formatting clause: {reason}"));
-    let (precision, rest) = parse_precision(text)
-        .map_err(|reason| unparsable(format!("error while parsing precision: {reason}")))?;
-    let precision = precision.unwrap_or(DEFAULT_PRECISION);
-    let mut symbols = rest.chars();
-    let clause = match symbols.next() {
-        Some('s') => Clause::Text,
-        Some('d') => Clause::Decimal,
-        Some('f') => Clause::Fixed(precision),
-        Some('e') => Clause::Scientific(precision),
-        Some('b') => Clause::Binary,
-        Some(symbol @ ('x' | 'X')) => Clause::Hexadecimal { upper: symbol == 'X' },
-        Some('o') => Clause::Octal,
-        // The server looks at one octet only and prints it as a character of its own.
-        _ => {
-            let octet = rest.bytes().next().map_or(char::REPLACEMENT_CHARACTER, char::from);
-            return Err(unparsable(format!("unrecognized formatting clause \"{octet}\"")));
-        }
+fn print(clause: Clause, item: &Value<'_>) -> Result<String, EvalError> {
+    let printed = match clause {
+        Clause::Text => return text(item, MAX_DEPTH),
+        Clause::Decimal => decimal(item),
+        Clause::Fixed(precision) => double(item).map(|value| localized::fixed(value, precision)),
+        Clause::Scientific(precision) => double(item).map(|value| localized::scientific(value, precision)),
+        Clause::Binary => binary(item),
+        Clause::Hexadecimal => hexadecimal(item),
+        Clause::UpperHexadecimal => hexadecimal(item).map(|digits| digits.to_ascii_uppercase()),
+        Clause::Octal => octal(item),
     };
-    Ok((clause, symbols.as_str()))
-}
-
-fn parse_precision(text: &str) -> Result<(Option<u64>, &str), String> {
-    let Some(after) = text.strip_prefix('.') else { return Ok((None, text)) };
-    let end = after
-        .find(|character: char| !character.is_ascii_digit())
-        .ok_or("could not find end of precision specifier")?;
-    let (digits, rest) = after.split_at(end);
-    let number: Result<i64, _> = digits.parse();
-    let reason = if digits.is_empty() { "invalid syntax" } else { "value out of range" };
-    let number = number.map_err(|_| {
-        format!("error while converting precision to integer: strconv.Atoi: parsing {}: {reason}", quote(digits))
-    })?;
-    Ok((Some(number.unsigned_abs()), rest))
-}
-
-fn refused(rule: &str, item: &Value<'_>) -> EvalError {
-    EvalError::new(format!("{rule}, was given {}", item.type_name()))
-}
-
-impl Clause {
-    fn print(self, item: &Value<'_>) -> Result<String, EvalError> {
-        match self {
-            Self::Text => text(item, MAX_DEPTH),
-            Self::Decimal => decimal(item),
-            Self::Fixed(precision) => double(item)
-                .map(|value| localized::fixed(value, precision))
-                .ok_or_else(|| refused("fixed-point clause can only be used on doubles", item)),
-            Self::Scientific(precision) => double(item)
-                .map(|value| localized::scientific(value, precision))
-                .ok_or_else(|| refused("scientific clause can only be used on doubles", item)),
-            Self::Binary => binary(item),
-            Self::Hexadecimal { upper } => hexadecimal(item, upper),
-            Self::Octal => octal(item),
-        }
-    }
+    printed.ok_or_else(|| EvalError::new(clause.refusal(item.type_name())))
 }
 
 fn text(item: &Value<'_>, depth: usize) -> Result<String, EvalError> {
@@ -127,25 +65,22 @@ fn text(item: &Value<'_>, depth: usize) -> Result<String, EvalError> {
         Value::Map(_) => map_text(item, depth),
         Value::Null => Ok(String::from("null")),
         Value::Bool(value) => Ok(value.to_string()),
-        Value::Int(_) | Value::Uint(_) => decimal(item),
+        Value::Int(number) => Ok(number.to_string()),
+        Value::Uint(number) => Ok(number.to_string()),
         Value::Double(value) => Ok(display_double(*value)),
         Value::String(text) => Ok(String::from(text.as_str())),
         Value::Bytes(octets) => utf8(octets),
         Value::Duration(span) => Ok(span.to_string()),
         Value::Timestamp(moment) => Ok(moment.to_string()),
         Value::Type(name) => Ok(String::from(name.as_str())),
-        _ => Err(refused(
-            "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps",
-            item,
-        )),
+        _ => Err(EvalError::new(Clause::Text.refusal(item.type_name()))),
     }
 }
 
 fn utf8(octets: &[u8]) -> Result<String, EvalError> {
     let text = std::str::from_utf8(octets).map(String::from);
-    text.map_err(|_| {
-        EvalError::new("could not convert argument \"invalid UTF-8 in bytes, cannot convert to string\" to string")
-    })
+    let reason = "could not convert argument \"invalid UTF-8 in bytes, cannot convert to string\" to string";
+    text.map_err(|_| prefixed(reason))
 }
 
 fn list_text(list: &List<'_>, depth: usize) -> Result<String, EvalError> {
@@ -170,8 +105,9 @@ fn key_text(key: &Value<'_>) -> Result<String, EvalError> {
     match key {
         Value::String(text) => Ok(quote(text.as_str())),
         Value::Bool(value) => Ok(value.to_string()),
-        Value::Int(_) | Value::Uint(_) => decimal(key),
-        _ => Err(EvalError::new(format!("no formatting function for map key of type {}", key.type_name()))),
+        Value::Int(number) => Ok(number.to_string()),
+        Value::Uint(number) => Ok(number.to_string()),
+        _ => Err(prefixed(format_args!("no formatting function for map key of type {}", key.type_name()))),
     }
 }
 
@@ -185,17 +121,17 @@ fn element(item: &Value<'_>, depth: usize) -> Result<String, EvalError> {
         Value::Duration(span) => Ok(format!("duration({})", quote(&span.to_string()))),
         Value::Timestamp(moment) => Ok(format!("timestamp({})", quote(&moment.to_string()))),
         Value::Optional(_) | Value::Opaque(_) | Value::Variables => {
-            Err(EvalError::new(format!("no formatting function for {}", item.type_name())))
+            Err(prefixed(format_args!("no formatting function for {}", item.type_name())))
         }
         _ => text(item, depth),
     }
 }
 
-fn decimal(item: &Value<'_>) -> Result<String, EvalError> {
+fn decimal(item: &Value<'_>) -> Option<String> {
     match item {
-        Value::Int(value) => Ok(value.to_string()),
-        Value::Uint(value) => Ok(value.to_string()),
-        _ => Err(refused("decimal clause can only be used on integers", item)),
+        Value::Int(value) => Some(value.to_string()),
+        Value::Uint(value) => Some(value.to_string()),
+        _ => None,
     }
 }
 
@@ -216,32 +152,31 @@ fn signed(value: i64, digits: String) -> String {
     if value < 0 { format!("-{digits}") } else { digits }
 }
 
-fn binary(item: &Value<'_>) -> Result<String, EvalError> {
+fn binary(item: &Value<'_>) -> Option<String> {
     match item {
-        Value::Int(value) => Ok(signed(*value, format!("{:b}", value.unsigned_abs()))),
-        Value::Uint(value) => Ok(format!("{value:b}")),
-        Value::Bool(value) => Ok(String::from(if *value { "1" } else { "0" })),
-        _ => Err(refused("only integers and bools can be formatted as binary", item)),
+        Value::Int(value) => Some(signed(*value, format!("{:b}", value.unsigned_abs()))),
+        Value::Uint(value) => Some(format!("{value:b}")),
+        Value::Bool(value) => Some(String::from(if *value { "1" } else { "0" })),
+        _ => None,
     }
 }
 
-fn octal(item: &Value<'_>) -> Result<String, EvalError> {
+fn octal(item: &Value<'_>) -> Option<String> {
     match item {
-        Value::Int(value) => Ok(signed(*value, format!("{:o}", value.unsigned_abs()))),
-        Value::Uint(value) => Ok(format!("{value:o}")),
-        _ => Err(refused("octal clause can only be used on integers", item)),
+        Value::Int(value) => Some(signed(*value, format!("{:o}", value.unsigned_abs()))),
+        Value::Uint(value) => Some(format!("{value:o}")),
+        _ => None,
     }
 }
 
-fn hexadecimal(item: &Value<'_>, upper: bool) -> Result<String, EvalError> {
-    let digits = match item {
-        Value::Int(value) => signed(*value, format!("{:x}", value.unsigned_abs())),
-        Value::Uint(value) => format!("{value:x}"),
-        Value::String(text) => octets(text.as_str().as_bytes()),
-        Value::Bytes(bytes) => octets(bytes),
-        _ => return Err(refused("only integers, byte buffers, and strings can be formatted as hex", item)),
-    };
-    Ok(if upper { digits.to_ascii_uppercase() } else { digits })
+fn hexadecimal(item: &Value<'_>) -> Option<String> {
+    match item {
+        Value::Int(value) => Some(signed(*value, format!("{:x}", value.unsigned_abs()))),
+        Value::Uint(value) => Some(format!("{value:x}")),
+        Value::String(text) => Some(octets(text.as_str().as_bytes())),
+        Value::Bytes(bytes) => Some(octets(bytes)),
+        _ => None,
+    }
 }
 
 fn octets(octets: &[u8]) -> String {
@@ -287,7 +222,7 @@ mod tests {
             ("%b", Value::Bool(true), "1"),
             ("%.3f", Value::Double(1.2345), "1.234"),
             ("%f", text("-Infinity"), "-∞"),
-            ("%e", Value::Double(1052.032_911_275), "1.052033×10⁰³"),
+            ("%e", Value::Double(1_052.032_911_275), "1.052033×10⁰³"),
         ];
         for (clause, item, expected) in cases {
             assert_eq!(formatted(clause, vec![item]), expected, "{clause}");
@@ -301,18 +236,66 @@ mod tests {
             ("%é", Value::Int(1), "could not parse formatting clause: unrecognized formatting clause \"Ã\""),
             ("%", Value::Int(1), "unexpected end of string"),
             ("%s%s", Value::Int(1), "index 1 out of range"),
-            ("%.1", Value::Int(1), "could not parse formatting clause: error while parsing precision: could not find end of precision specifier"),
-            ("%.f", Value::Int(1), "could not parse formatting clause: error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing \"\": invalid syntax"),
-            ("%.99999999999999999999f", Value::Int(1), "could not parse formatting clause: error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing \"99999999999999999999\": value out of range"),
-            ("%d", Value::Double(1.5), "error during formatting: decimal clause can only be used on integers, was given double"),
-            ("%f", Value::Int(1), "error during formatting: fixed-point clause can only be used on doubles, was given int"),
-            ("%e", Value::borrowed("s"), "error during formatting: scientific clause can only be used on doubles, was given string"),
-            ("%x", Value::Bool(true), "error during formatting: only integers, byte buffers, and strings can be formatted as hex, was given bool"),
-            ("%o", Value::Double(8.0), "error during formatting: octal clause can only be used on integers, was given double"),
-            ("%b", Value::borrowed("s"), "error during formatting: only integers and bools can be formatted as binary, was given string"),
-            ("%s", Value::none(), "error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given optional_type"),
-            ("%s", Value::list(vec![Value::none()]), "error during formatting: no formatting function for optional_type"),
-            ("%s", Value::Bytes((*b"\xff").into()), "error during formatting: could not convert argument \"invalid UTF-8 in bytes, cannot convert to string\" to string"),
+            (
+                "%.1",
+                Value::Int(1),
+                "could not parse formatting clause: error while parsing precision: could not find end of precision specifier",
+            ),
+            (
+                "%.f",
+                Value::Int(1),
+                "could not parse formatting clause: error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing \"\": invalid syntax",
+            ),
+            (
+                "%.99999999999999999999f",
+                Value::Int(1),
+                "could not parse formatting clause: error while parsing precision: error while converting precision to integer: strconv.Atoi: parsing \"99999999999999999999\": value out of range",
+            ),
+            (
+                "%d",
+                Value::Double(1.5),
+                "error during formatting: decimal clause can only be used on integers, was given double",
+            ),
+            (
+                "%f",
+                Value::Int(1),
+                "error during formatting: fixed-point clause can only be used on doubles, was given int",
+            ),
+            (
+                "%e",
+                Value::borrowed("s"),
+                "error during formatting: scientific clause can only be used on doubles, was given string",
+            ),
+            (
+                "%x",
+                Value::Bool(true),
+                "error during formatting: only integers, byte buffers, and strings can be formatted as hex, was given bool",
+            ),
+            (
+                "%o",
+                Value::Double(8.0),
+                "error during formatting: octal clause can only be used on integers, was given double",
+            ),
+            (
+                "%b",
+                Value::borrowed("s"),
+                "error during formatting: only integers and bools can be formatted as binary, was given string",
+            ),
+            (
+                "%s",
+                Value::none(),
+                "error during formatting: string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, was given optional_type",
+            ),
+            (
+                "%s",
+                Value::list(vec![Value::none()]),
+                "error during formatting: no formatting function for optional_type",
+            ),
+            (
+                "%s",
+                Value::Bytes((*b"\xff").into()),
+                "error during formatting: could not convert argument \"invalid UTF-8 in bytes, cannot convert to string\" to string",
+            ),
         ];
         for (clause, item, expected) in cases {
             assert_eq!(formatted(clause, vec![item]), format!("error: {expected}"), "{clause}");

@@ -110,9 +110,11 @@ pub(super) fn escape(octets: &[u8], part: Part) -> Vec<u8> {
 
 /// Whether the text can stand for itself as an escaped path or fragment.
 pub(super) fn is_escaped(text: &[u8], part: Part) -> bool {
-    text.iter().all(|octet| matches!(octet, b'%' | b'[' | b']' | b'!' | b'(' | b')' | b'*' | b'\'' | b'@' | b':')
-        || matches!(octet, b'$' | b'&' | b'+' | b',' | b';' | b'=')
-        || !must_escape(*octet, part))
+    text.iter().all(|octet| {
+        matches!(octet, b'%' | b'[' | b']' | b'!' | b'(' | b')' | b'*' | b'\'' | b'@' | b':')
+            || matches!(octet, b'$' | b'&' | b'+' | b',' | b';' | b'=')
+            || !must_escape(*octet, part)
+    })
 }
 
 #[cfg(test)]
@@ -121,7 +123,8 @@ mod tests {
 
     #[test]
     fn escapes_are_resolved_or_refused() {
-        let cases: &[(&str, Part, Result<&[u8], &str>)] = &[
+        type Expected = Result<&'static [u8], &'static str>;
+        let cases: &[(&str, Part, Expected)] = &[
             ("a%20b+c", Part::Path, Ok(b"a b+c")),
             ("a%20b+c", Part::Query, Ok(b"a b c")),
             ("a%zz", Part::Path, Err(r#"invalid URL escape "%zz""#)),

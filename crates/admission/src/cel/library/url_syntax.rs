@@ -354,7 +354,10 @@ mod tests {
     }
 
     const PARTS: &[(&str, [&str; 5])] = &[
-        ("https://user:pass@example.com:80/path?query=val#fragment", ["https", "example.com:80", "example.com", "80", "/path"]),
+        (
+            "https://user:pass@example.com:80/path?query=val#fragment",
+            ["https", "example.com:80", "example.com", "80", "/path"],
+        ),
         ("/absolute path", ["", "", "", "", "/absolute%20path"]),
         ("*", ["", "", "", "", "*"]),
         ("mailto:a@b?x=1", ["mailto", "", "", "", ""]),
@@ -387,7 +390,9 @@ mod tests {
         let query: Vec<String> = url
             .query()
             .iter()
-            .map(|(key, values)| format!("{}={}", show(key), values.iter().map(|v| show(v)).collect::<Vec<_>>().join(",")))
+            .map(|(key, values)| {
+                format!("{}={}", show(key), values.iter().map(|v| show(v)).collect::<Vec<_>>().join(","))
+            })
             .collect();
         assert_eq!(query, ["=x", "a=1,3", "b=2", "c=", "f=a b"]);
         assert!(Url::parse("/?").unwrap().query().is_empty());

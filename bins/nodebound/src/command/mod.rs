@@ -1,0 +1,20 @@
+//! The commands, one file each.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod man;
+pub(crate) mod render;
+pub(crate) mod test;
+
+use crate::cli::Command;
+use crate::{Console, Exit};
+
+pub(crate) fn run(command: Command, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+    match command {
+        Command::Render(arguments) => arguments.run(console),
+        Command::Check(arguments) => arguments.run(console),
+        Command::Test(arguments) => arguments.run(console),
+        Command::Completions(arguments) => arguments.run(console),
+        Command::Man(arguments) => arguments.run(console),
+    }
+}

@@ -37,11 +37,8 @@ pub enum Answer {
 /// [`MalformedObject`] for a request that no API server would make.
 pub fn by_decision(profile: &Profile, request: &AdmissionRequest) -> Result<Answer, MalformedObject> {
     let user = user(&request.user_info);
-    let target = Target {
-        group: &request.resource.group,
-        resource: &request.resource.resource,
-        namespace: &request.namespace,
-    };
+    let target =
+        Target { group: &request.resource.group, resource: &request.resource.resource, namespace: &request.namespace };
     let operation = operation(request)?;
     Ok(match decide(profile, &Request { user: &user, target, operation }) {
         Decision::NotMatched => Answer::NotMatched,

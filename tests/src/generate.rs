@@ -2,8 +2,8 @@
 //!
 //! The pools are small on purpose, so that keys meet: what a profile owns, what looks like it, what is foreign.
 
-use admission::request::{GroupVersionKind, GroupVersionResource, Operation, UserInfo};
 use admission::AdmissionRequest;
+use admission::request::{GroupVersionKind, GroupVersionResource, Operation, UserInfo};
 use ownership::Profile;
 use ownership::guard::Guard;
 use ownership::identity::{NODE_NAME, NODE_UID, POD_NAME, POD_UID};
@@ -17,11 +17,27 @@ use crate::choices::Choices;
 const DOMAINS: [&str; 5] = ["a.io", "b.a.io", "io", "c.b.a.io", "a-b.io"];
 const PREFIXES: [&str; 3] = ["a.io/", "b.a.io/", "x.io/"];
 const KEYS: [&str; 5] = ["plain", "a.io/k", "x.io/k", "b.a.io/k", "bare"];
-const VALUES: [&str; 9] =
-    ["good", "fine", "", "true", "false", "12", "2026-11-22T12:00:00Z", "2026-11-22T12:00:00.5+01:00", "bad"];
+/// Values of some form, and near misses.
+const VALUES: [&str; 15] = [
+    "good",
+    "fine",
+    "",
+    "true",
+    "false",
+    "12",
+    "2026-11-22T12:00:00Z",
+    "2026-11-22T12:00:00.5+01:00",
+    "bad",
+    "xtrue",
+    "truex",
+    "x12",
+    "12x",
+    "x2026-11-22T12:00:00Z",
+    "2026-11-22T12:00:00Zx",
+];
 
 /// Keys of objects: owned by some of the patterns, similar to them, or foreign.
-const OBJECT_KEYS: [&str; 20] = [
+const OBJECT_KEYS: [&str; 24] = [
     "a.io/k",
     "a.io/x",
     "b.a.io/k",
@@ -32,6 +48,10 @@ const OBJECT_KEYS: [&str; 20] = [
     "plain",
     "bare",
     "a-b.io/x",
+    "xc.b.a.io/x",
+    "xb.a.io/x",
+    "b.x.io/x",
+    "nx.io/x",
     "na.io/x",
     "aXio/x",
     "a.io.evil.org/x",
@@ -109,8 +129,9 @@ fn resources(choices: &mut Choices<'_>) -> Vec<Value> {
     let mut operations = choices.some(&operations);
     operations.push("UPDATE");
     let node = ["s.node", "s.target", "metadata.labels['a.io/node']"];
+    let references = choices.some(&node[1..]);
     let named = json!({"group": "g.io", "version": "v1", "resource": "things", "operations": operations,
-        "node": choices.some(&node).into_iter().chain(["s.node"]).collect::<Vec<_>>(), "mayNotIntroduce": choices.some(&node[1..])});
+        "node": choices.some(&node).into_iter().chain(["s.node"]).collect::<Vec<_>>(), "nodeReferences": references, "mayNotIntroduce": choices.some(&node[1..])});
     let limited = json!({"group": "g.io", "version": "v1", "resource": "trackers",
         "mayChange": choices.pick(&[&["status.redo"][..], &["status"], &["status.redo", "status.more", "top"]])});
     [named, limited].into_iter().filter(|_| choices.one_in(2)).collect()
@@ -196,7 +217,8 @@ fn user(choices: &mut Choices<'_>, profile: &Profile) -> UserInfo {
     let stranger = choices.one_in(12);
     let username = if stranger { "system:serviceaccount:ns:agents" } else { profile.username() };
     let mut extra = BTreeMap::new();
-    for (key, own, other) in [(NODE_NAME, "n1", "n2"), (NODE_UID, "u1", "u2"), (POD_NAME, "p", ""), (POD_UID, "q", "")] {
+    for (key, own, other) in [(NODE_NAME, "n1", "n2"), (NODE_UID, "u1", "u2"), (POD_NAME, "p", ""), (POD_UID, "q", "")]
+    {
         let values: Option<&[&str]> = match choices.below(64) {
             0..56 => Some(&[own]),
             56 => Some(&[other]),
@@ -225,7 +247,11 @@ fn object(choices: &mut Choices<'_>, target: usize) -> Value {
     match target {
         3 => shape_feature(choices, &mut object),
         4 => shape_thing(choices, &mut object),
-        5 => object["status"] = json!({"redo": true, "point": "p"}),
+        5 => {
+            object["spec"] = json!({"a": 1});
+            object["status"] = json!({"redo": true, "point": "p"});
+        }
+        _ if choices.one_in(12) => {}
         _ => {
             object["spec"] = json!({"a": 1, "renewTime": "1", "holderIdentity": "me"});
             object["status"] = json!({"b": [1, {"c": 2}]});
@@ -273,7 +299,9 @@ fn shape_thing(choices: &mut Choices<'_>, object: &mut Value) {
         }
         object["metadata"]["labels"]["a.io/node"] = json!(choices.pick(&["n1", "n2", "n3"]));
     }
-    if choices.one_in(10) {
+    if choices.one_in(12) {
+        object.as_object_mut().expect("is an object").remove("s");
+    } else if choices.one_in(12) {
         // No list: a schema rules that out, and the expressions refuse it by failing.
         object["s"] = choices.pick(&[&json!(null), &json!("text")]).clone();
     }
@@ -284,7 +312,11 @@ fn texts(choices: &mut Choices<'_>) -> Option<Value> {
         return None;
     }
     let few = choices.one_in(2);
-    let keys = if few { (0..choices.below(4)).map(|_| choices.pick(&OBJECT_KEYS[..9])).collect() } else { choices.some(&OBJECT_KEYS) };
+    let keys = if few {
+        (0..choices.below(4)).map(|_| choices.pick(&OBJECT_KEYS[..14])).collect()
+    } else {
+        choices.some(&OBJECT_KEYS)
+    };
     let mut map: Map<String, Value> =
         keys.into_iter().map(|key| (key.to_owned(), json!(choices.pick(&VALUES)))).collect();
     if choices.one_in(60) {
@@ -329,7 +361,11 @@ fn set(choices: &mut Choices<'_>, object: &mut Value, field: &str) {
     let key = choices.pick(&OBJECT_KEYS).to_owned();
     let value = choices.pick(&VALUES);
     let map = map_of(object, field);
-    if choices.one_in(4) { map.remove(&key) } else { map.insert(key, json!(value)) };
+    if choices.one_in(4) {
+        map.remove(&key)
+    } else {
+        map.insert(key, json!(value))
+    };
 }
 
 /// One key goes, another comes: the number of keys stays.

@@ -73,11 +73,9 @@ fn exchanged(guarding: &Guarding, place: usize, from: &str, to: &str) -> Vec<Mut
 fn expressions(spec: &mut ValidatingAdmissionPolicySpec) -> Vec<&mut String> {
     let conditions = spec.match_conditions.iter_mut().flatten().map(|condition| &mut condition.expression);
     let variables = spec.variables.iter_mut().flatten().map(|variable| &mut variable.expression);
-    let validations = spec
-        .validations
-        .iter_mut()
-        .flatten()
-        .flat_map(|validation| std::iter::once(&mut validation.expression).chain(validation.message_expression.as_mut()));
+    let validations = spec.validations.iter_mut().flatten().flat_map(|validation| {
+        std::iter::once(&mut validation.expression).chain(validation.message_expression.as_mut())
+    });
     conditions.chain(variables).chain(validations).collect()
 }
 

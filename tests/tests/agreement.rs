@@ -57,12 +57,9 @@ fn every_rule_is_reached() {
         }
     }
     let guards = [Guard::Nodes, Guard::Resources, Guard::ShadowNodes, Guard::Leases, Guard::NodeFeatures];
-    let denials = guards.iter().flat_map(|guard| {
-        guard.rules().iter().map(|rule| format!("{} {rule}", guard.policy_name("p")))
-    });
-    let missing: Vec<String> = denials
-        .chain(["NotMatched".to_owned(), "Allow".to_owned()])
-        .filter(|name| !seen.contains_key(name))
-        .collect();
+    let denials =
+        guards.iter().flat_map(|guard| guard.rules().iter().map(|rule| format!("{} {rule}", guard.policy_name("p"))));
+    let missing: Vec<String> =
+        denials.chain(["NotMatched".to_owned(), "Allow".to_owned()]).filter(|name| !seen.contains_key(name)).collect();
     assert!(missing.is_empty(), "never reached: {missing:?} of {seen:#?}");
 }

@@ -55,7 +55,8 @@ const CHANGES: [Change; 5] = [
 
 #[test]
 fn costs_are_pinned_and_linear() {
-    let mut text = "profile         labels  change                 labels rule  validations  messages  total\n".to_owned();
+    let mut text =
+        "profile         labels  change                 labels rule  validations  messages  total\n".to_owned();
     for name in ["kubevirt", "kubevirt-least"] {
         let profile = builtin::profile(name).unwrap().unwrap();
         for count in [0, 170, 1000, 3000, 10_000] {
@@ -63,7 +64,11 @@ fn costs_are_pinned_and_linear() {
                 let (old, new) = apply(&node(count));
                 let price = price(&profile, &update(&profile, old, new));
                 let Priced { labels, validations, messages, total, .. } = price;
-                writeln!(text, "{name:<15} {count:>6}  {change:<21} {labels:>12} {validations:>12} {messages:>9} {total:>6}").unwrap();
+                writeln!(
+                    text,
+                    "{name:<15} {count:>6}  {change:<21} {labels:>12} {validations:>12} {messages:>9} {total:>6}"
+                )
+                .unwrap();
                 assert!(price.dearest <= PER_CALL && total <= BUDGET, "{name} {count} {change}: {total}");
                 let per_label = if change == "one label" { PER_LABEL * (count as u64 + 1) + 100 } else { u64::MAX };
                 assert!(labels <= per_label, "{name} {count} {change}: {labels}");

@@ -43,7 +43,7 @@ fn guards(name: &str) -> Result<File> {
 }
 
 fn definition() -> Result<File> {
-    let object = serde_json::to_value(api::AgentProfile::definition())?;
+    let object = serde_json::to_value(api::agent_profile_definition())?;
     let text = format!("{}{}", header("#"), manifests::documents(&[object])?);
     Ok(File { path: "manifests/crds/agentprofiles.yaml".to_owned(), text })
 }

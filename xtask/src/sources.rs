@@ -52,6 +52,11 @@ fn of_file(path: &Path, text: &str) -> Vec<String> {
         findings.push(format!("{} lines before its tests: is it one thing?", code.lines().count()));
     }
     let library = path.starts_with("crates") && !is_test;
-    findings.extend(SURROUNDINGS.iter().filter(|call| library && code.contains(*call)).map(|call| format!("a library may not use {call}")));
+    findings.extend(
+        SURROUNDINGS
+            .iter()
+            .filter(|call| library && code.contains(*call))
+            .map(|call| format!("a library may not use {call}")),
+    );
     findings
 }

@@ -78,8 +78,9 @@ impl Bench {
         let known: BTreeSet<&str> = policies.iter().map(Policy::name).collect();
         let unbound: Vec<&str> = known.difference(&named).copied().collect();
         let astray = bindings.iter().filter(|binding| !known.contains(binding.policy()));
-        let mut warnings: Vec<String> =
-            astray.map(|b| format!("binding {} names the policy {}, which is in no file", b.name(), b.policy())).collect();
+        let mut warnings: Vec<String> = astray
+            .map(|b| format!("binding {} names the policy {}, which is in no file", b.name(), b.policy()))
+            .collect();
         warnings.extend(unbound.iter().map(|name| {
             format!("policy {name} has no binding; a cluster would not enforce it, here it counts as bound with Deny")
         }));

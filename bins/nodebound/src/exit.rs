@@ -42,7 +42,7 @@ impl From<Exit> for ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::Exit::{Fine, Finding, Unknown, Usage};
+    use super::Exit::{Finding, Fine, Unknown, Usage};
 
     #[test]
     fn wrong_use_counts_most_then_no_answer_then_a_finding() {

@@ -120,8 +120,8 @@ pub(crate) fn deciding(opinions: &[Opinion]) -> Option<&Opinion> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use admission::{Denial, Mismatch, PolicyError};
     use admission::verdict::{Action, ErrorKind};
+    use admission::{Denial, Mismatch, PolicyError};
     use std::collections::BTreeMap;
 
     fn opinion(verdict: Verdict) -> Opinion {
@@ -150,7 +150,14 @@ mod tests {
 
     fn error(admitted: bool) -> Verdict {
         let (policy, message) = ("p".to_owned(), "no such key: x".to_owned());
-        Verdict::Error(PolicyError { policy, binding: None, validation: None, kind: ErrorKind::Evaluation, message, admitted })
+        Verdict::Error(PolicyError {
+            policy,
+            binding: None,
+            validation: None,
+            kind: ErrorKind::Evaluation,
+            message,
+            admitted,
+        })
     }
 
     #[test]

@@ -77,7 +77,7 @@ mod tests {
         let mut seen = Vec::new();
         let work = |job: usize| {
             // Uneven work, so that later jobs overtake earlier ones.
-            let rounds = if job % 7 == 0 { 100_000 } else { 1 };
+            let rounds = if job.is_multiple_of(7) { 100_000 } else { 1 };
             (0..rounds).fold(job, |sum, n| std::hint::black_box(sum ^ n ^ n))
         };
         in_order(0..1000, work, |result| {
@@ -91,10 +91,14 @@ mod tests {
     #[test]
     fn a_failure_ends_it() {
         let mut count = 0;
-        let outcome = in_order(0.., |job: usize| job, |result| {
-            count += 1;
-            if result == 10 { Err("enough") } else { Ok(()) }
-        });
+        let outcome = in_order(
+            0..,
+            |job: usize| job,
+            |result| {
+                count += 1;
+                if result == 10 { Err("enough") } else { Ok(()) }
+            },
+        );
         assert_eq!((outcome, count), (Err("enough"), 11));
     }
 }

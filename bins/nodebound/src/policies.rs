@@ -107,7 +107,8 @@ impl PolicyFile {
             (API_VERSION, "ValidatingAdmissionPolicy") => {
                 let policy: ValidatingAdmissionPolicy = typed(&document)?;
                 let compiled = Policy::compile(&policy, KubeVersion::NEWEST);
-                self.policies.push(compiled.map_err(|errors| refused("ValidatingAdmissionPolicy", &document, &errors))?);
+                self.policies
+                    .push(compiled.map_err(|errors| refused("ValidatingAdmissionPolicy", &document, &errors))?);
             }
             (API_VERSION, "ValidatingAdmissionPolicyBinding") => {
                 let binding: ValidatingAdmissionPolicyBinding = typed(&document)?;
@@ -125,7 +126,8 @@ fn unknown(version: &str, kind: &str) -> Problem {
     if kind.is_empty() {
         return "no object of Kubernetes: it has no kind".to_owned();
     }
-    let other_version = kind.starts_with("ValidatingAdmissionPolicy") && version.starts_with("admissionregistration.k8s.io/");
+    let other_version =
+        kind.starts_with("ValidatingAdmissionPolicy") && version.starts_with("admissionregistration.k8s.io/");
     if other_version {
         return format!("{kind} of {version}: this version reads {API_VERSION}");
     }
@@ -146,11 +148,16 @@ fn one_line(text: &str) -> String {
 fn typed<T: DeserializeOwned + Serialize>(document: &Value) -> Result<T, Vec<Problem>> {
     let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let object: T = serde_json::from_value(document.clone()).map_err(|error| vec![format!("{kind} `{name}`: {error}")])?;
+    let object: T =
+        serde_json::from_value(document.clone()).map_err(|error| vec![format!("{kind} `{name}`: {error}")])?;
     let known = serde_json::to_value(&object).map_err(|error| vec![error.to_string()])?;
     let mut unknown = Vec::new();
     unknown_fields(document, &known, "", &mut unknown);
-    if unknown.is_empty() { Ok(object) } else { Err(unknown.iter().map(|path| format!("{kind} `{name}`: {path}: unknown field")).collect()) }
+    if unknown.is_empty() {
+        Ok(object)
+    } else {
+        Err(unknown.iter().map(|path| format!("{kind} `{name}`: {path}: unknown field")).collect())
+    }
 }
 
 /// The fields that did not survive. The depth is bounded by the parser.
@@ -207,11 +214,17 @@ mod tests {
         let table = [
             (beta, "line 1: ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1beta1: this version reads"),
             (format!("{POLICY}---\napiVersion: v1\nkind: ConfigMap\n"), "line 11: ConfigMap of v1: this version reads"),
-            (POLICY.replace("'true'", "object.spec =="), "line 1: ValidatingAdmissionPolicy `p`: spec.validations[0].expression"),
+            (
+                POLICY.replace("'true'", "object.spec =="),
+                "line 1: ValidatingAdmissionPolicy `p`: spec.validations[0].expression",
+            ),
             (POLICY.replace("'true'", "frob(object)"), "undeclared reference to 'frob'"),
             (POLICY.replace("expression:", "expresion:"), "`p`: spec.validations[0].expresion: unknown field"),
             (POLICY.replace("validations:", "validation:"), "`p`: spec.validation: unknown field"),
-            (BINDING.replace("[Deny]", "[Refuse]"), "line 1: ValidatingAdmissionPolicyBinding `b`: spec.validationActions[0]"),
+            (
+                BINDING.replace("[Deny]", "[Refuse]"),
+                "line 1: ValidatingAdmissionPolicyBinding `b`: spec.validationActions[0]",
+            ),
             ("a: [".to_owned(), "line "),
             ("{\n\"a\": }".to_owned(), "line 2: broken JSON"),
             ("hello".to_owned(), "line 1: no object of Kubernetes"),

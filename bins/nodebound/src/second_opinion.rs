@@ -16,11 +16,8 @@ pub(crate) fn differs(profile: &Profile, request: &AdmissionRequest, opinions: &
     let user = User { username: request.user_info.username.clone(), extra: request.user_info.extra.clone() };
     let old = request.old_object.as_deref();
     let operation = operation(request.operation, old, request.object.as_deref())?;
-    let target = Target {
-        group: &request.resource.group,
-        resource: &request.resource.resource,
-        namespace: &request.namespace,
-    };
+    let target =
+        Target { group: &request.resource.group, resource: &request.resource.resource, namespace: &request.namespace };
     let rule = of_rule(profile, decide(profile, &Request { user: &user, target, operation }));
     let guards = of_guards(opinions);
     (rule != guards).then(|| format!("the rule and the rendered policies differ: {rule:?} and {guards:?}"))

@@ -188,8 +188,12 @@ fn mismatch(expected: &Expectation, opinions: &[Opinion]) -> Option<String> {
     let (holds, alone, wanted) = match expected {
         Expectation::Allow => (outcome == Outcome::Allow, false, "allow".to_owned()),
         Expectation::NotMatched => (outcome == Outcome::NotMatched, false, "notMatched".to_owned()),
-        Expectation::Deny(denied) => (refusing.iter().any(|o| denies(denied, o)), denied.alone, describe_denied(denied)),
-        Expectation::Error(failed) => (refusing.iter().any(|o| fails(failed, o)), failed.alone, describe_failed(failed)),
+        Expectation::Deny(denied) => {
+            (refusing.iter().any(|o| denies(denied, o)), denied.alone, describe_denied(denied))
+        }
+        Expectation::Error(failed) => {
+            (refusing.iter().any(|o| fails(failed, o)), failed.alone, describe_failed(failed))
+        }
     };
     if holds && !(alone && refusing.len() > 1) {
         return None;

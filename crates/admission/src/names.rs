@@ -200,9 +200,11 @@ mod tests {
         );
     }
 
+    type Check = fn(&str) -> Vec<String>;
+
     #[test]
     fn other_names() {
-        let cases: [(fn(&str) -> Vec<String>, &str, usize); 12] = [
+        let cases: [(Check, &str, usize); 12] = [
             (subdomain, "a.b-c.d1", 0),
             (subdomain, "A", 1),
             (subdomain, "a..b", 1),

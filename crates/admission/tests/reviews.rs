@@ -1,4 +1,5 @@
 //! Reading recorded reviews: formats, broken input, limits.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be built fails its test")]
 
 use admission::{ReviewProblem, reviews};
 use proptest::prelude::*;

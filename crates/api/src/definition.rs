@@ -8,7 +8,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube_core::schema::{OptionalEnum, StructuralSchemaRewriter};
 use ownership::spec::AgentProfileSpec;
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::AgentProfile;
@@ -83,14 +86,23 @@ fn spec_schema() -> JSONSchemaProps {
         settings.meta_schema = None;
     });
     let settings = settings.with_transform(StructuralSchemaRewriter).with_transform(OptionalEnum);
+    let settings = settings.with_transform(RecursiveTransform(bound_unsigned));
     let schema = settings.into_generator().into_root_schema_for::<AgentProfileSpec>();
     serde_json::from_value(schema.to_value()).expect("the schema of a fixed type is a schema; a test makes it")
+}
+
+/// API servers warn of the format that stands for unsigned numbers; bounds say the same.
+fn bound_unsigned(schema: &mut Schema) {
+    if schema.get("format").and_then(Value::as_str) == Some("uint32") {
+        schema.remove("format");
+        schema.insert("maximum".to_owned(), u32::MAX.into());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn definition() -> Value {
         serde_json::to_value(agent_profile_definition()).unwrap()
@@ -116,6 +128,11 @@ mod tests {
         assert_eq!(spec["properties"]["node"]["default"], "Own");
         assert_eq!(spec["properties"]["actions"]["default"], json!(["Deny", "Audit"]));
         assert_eq!(spec["properties"]["checkNodeUID"]["type"], "boolean");
+        let limit = &spec["properties"]["limits"]["properties"]["removedKeys"];
+        assert_eq!(
+            (&limit["format"], &limit["minimum"], &limit["maximum"]),
+            (&json!(null), &json!(0.0), &json!(4294967295.0))
+        );
         assert_eq!(spec["properties"]["labels"]["items"]["properties"]["domain"]["type"], "string");
         assert_eq!(spec["properties"]["resources"]["items"]["properties"]["mayChange"]["items"]["type"], "string");
     }

@@ -46,12 +46,13 @@ pub(crate) fn declare_claim(draft: &mut Draft, profile: &Profile) {
     draft.variable("claim", format!("{bound} ? variables.extra[{}][0] : ''", quote(NODE_NAME)));
 }
 
-/// The rule `own-node`, given the expression by which a claim that is not empty is held against the object.
-pub(crate) fn own_node(profile: &Profile, held: &str) -> String {
+/// The rule `own-node`, given the expression by which a claim that is not empty is held against the object; `None` where
+/// the profile does not check it.
+pub(crate) fn own_node(profile: &Profile, held: &str) -> Option<String> {
     match profile.node() {
-        OwnNode::Any => "true".to_owned(),
-        OwnNode::Own => format!("variables.claim != '' && {held}"),
-        OwnNode::OwnIfClaimed => format!("!variables.claimed || (variables.claim != '' && {held})"),
+        OwnNode::Any => None,
+        OwnNode::Own => Some(format!("variables.claim != '' && {held}")),
+        OwnNode::OwnIfClaimed => Some(format!("!variables.claimed || (variables.claim != '' && {held})")),
     }
 }
 
@@ -76,10 +77,23 @@ pub(crate) fn same_but(keys: &[&str], new: &str, old: &str) -> String {
     )
 }
 
-/// Whether the profile owns the key `k`.
+/// Whether the profile owns the key `k`. A pattern within a wider one adds nothing.
 pub(crate) fn owns(owned: &Owned) -> String {
-    let all: Vec<&Pattern> = owned.matchers().iter().map(|matcher| &matcher.pattern).collect();
-    matches_any(&all)
+    let all = || owned.matchers().iter().map(|matcher| &matcher.pattern);
+    let needed: Vec<&Pattern> = all().filter(|pattern| !all().any(|wider| is_within(pattern, wider))).collect();
+    matches_any(&needed)
+}
+
+/// Whether every key of one pattern is a key of another, wider one.
+fn is_within(pattern: &Pattern, wider: &Pattern) -> bool {
+    let sample = match pattern {
+        Pattern::Key(key) => key.clone(),
+        Pattern::Prefix(prefix) => format!("{prefix}x"),
+        Pattern::Domain(domain) => format!("{domain}/x"),
+    };
+    // A domain is wider than any one prefix.
+    let comparable = !matches!((pattern, wider), (Pattern::Domain(_), Pattern::Prefix(_)));
+    pattern != wider && comparable && wider.matches(&sample)
 }
 
 /// Whether `k` matches one of the patterns.

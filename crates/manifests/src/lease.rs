@@ -20,8 +20,10 @@ pub(crate) fn draft(profile: &Profile) -> Draft {
     }
     draft.rule(Rule::Operation, "variables.update");
     // A Lease's UID is its own, not the Node's.
-    let own = own_node(profile, "has(oldObject.metadata.name) && oldObject.metadata.name == variables.claim");
-    draft.rule(Rule::OwnNode, format!("!variables.update || ({own})"));
+    let named = "has(oldObject.metadata.name) && oldObject.metadata.name == variables.claim";
+    if let Some(own) = own_node(profile, named) {
+        draft.rule(Rule::OwnNode, format!("!variables.update || ({own})"));
+    }
     draft.rule(Rule::Spec, same_but(&["renewTime", "holderIdentity"], "variables.newSpec", "variables.oldSpec"));
     let metadata = same_but(&CHANGEABLE, "dyn(object.metadata)", "dyn(oldObject.metadata)");
     draft.rule(Rule::Metadata, format!("!variables.update || ({metadata})"));

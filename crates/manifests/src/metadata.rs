@@ -56,8 +56,9 @@ pub(crate) fn draft(profile: &Profile, guard: Guard) -> Draft {
     declare_claim(&mut draft, profile);
     halves.iter().for_each(|half| half.declare(&mut draft));
     draft.rule(Rule::Operation, "variables.update");
-    let own = own_node(profile, &claim_names(profile, "oldObject"));
-    draft.rule(Rule::OwnNode, on_update(&own));
+    if let Some(own) = own_node(profile, &claim_names(profile, "oldObject")) {
+        draft.rule(Rule::OwnNode, on_update(&own));
+    }
     draft.rule(Rule::Spec, on_update(&unchanged("spec")));
     draft.rule(Rule::Status, on_update(&unchanged("status")));
     let metadata = same_but(&CHANGEABLE, "dyn(object.metadata)", "dyn(oldObject.metadata)");
@@ -142,7 +143,7 @@ fn total(draft: &mut Draft, halves: &[Half<'_>], name: &str, measure: impl Fn(&H
             format!("variables.{variable}")
         })
         .collect();
-    format!("{}", format_args!("({})", parts.join(" + ")))
+    format!("({})", parts.join(" + "))
 }
 
 fn removed(half: &Half<'_>) -> String {

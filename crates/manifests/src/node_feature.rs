@@ -12,8 +12,9 @@ pub(crate) fn draft(profile: &Profile) -> Draft {
     draft.matching("nfd.k8s-sigs.io", "v1alpha1", &["nodefeatures", "nodefeatures/*"], &operations);
     declare_claim(&mut draft, profile);
     declare_published(&mut draft, "published", "DELETE", "object");
-    let own = own_node(profile, &labelled_by_claim());
-    draft.rule(Rule::OwnNode, own);
+    if let Some(own) = own_node(profile, &labelled_by_claim()) {
+        draft.rule(Rule::OwnNode, own);
+    }
     draft.rule(Rule::Spec, format!("request.operation == 'DELETE' || ({})", publishes_no_features()));
     let namespace = quote(&profile.service_account().namespace);
     draft.rule(Rule::Metadata, format!("has(request.namespace) && request.namespace == {namespace}"));

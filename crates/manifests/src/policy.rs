@@ -89,7 +89,9 @@ impl Draft {
                 resource_rules: Some(self.rules),
                 exclude_resource_rules: None,
             }),
-            variables: Some(self.variables.into_iter().map(|(name, expression)| Variable { name, expression }).collect()),
+            variables: Some(
+                self.variables.into_iter().map(|(name, expression)| Variable { name, expression }).collect(),
+            ),
             validations: Some(validations.collect()),
             ..ValidatingAdmissionPolicySpec::default()
         };
@@ -102,12 +104,7 @@ fn condition((name, expression): (&str, String)) -> MatchCondition {
 }
 
 fn validation(expression: String, message: String, listing: Option<String>) -> Validation {
-    Validation {
-        expression,
-        message: Some(message),
-        message_expression: listing,
-        reason: Some("Forbidden".to_owned()),
-    }
+    Validation { expression, message: Some(message), message_expression: listing, reason: Some("Forbidden".to_owned()) }
 }
 
 /// The binding that puts a guard in force with the profile's actions.

@@ -49,43 +49,49 @@ impl Entry<'_> {
 
     fn declare(&self, draft: &mut Draft) {
         let Resource { group, resource, .. } = self.resource;
-        let is = format!("request.resource.group == {} && request.resource.resource == {}", quote(group), quote(resource));
+        let is =
+            format!("request.resource.group == {} && request.resource.resource == {}", quote(group), quote(resource));
         draft.variable(&self.variable("is"), is);
         let update = format!("variables.{} && request.operation == 'UPDATE'", self.variable("is"));
         draft.variable(&self.variable("update"), update);
     }
 
     fn own_node(&self, draft: &mut Draft) {
-        let named = |object: &str| {
-            let fields: Vec<String> =
-                self.resource.node.iter().map(|path| format!("{} == variables.claim", held(object, path))).collect();
-            if fields.is_empty() { "true".to_owned() } else { fields.join(" || ") }
-        };
-        // A ternary over the two objects would not type-check where their types are known.
-        let belongs = format!("(request.operation == 'CREATE' ? ({}) : ({}))", named("object"), named("oldObject"));
-        let rule = own_node(self.profile, &belongs);
-        draft.rule(Rule::OwnNode, format!("!variables.{} || ({rule})", self.variable("is")));
+        if let Some(rule) = own_node(self.profile, &self.belongs()) {
+            draft.rule(Rule::OwnNode, format!("!variables.{} || ({rule})", self.variable("is")));
+        }
     }
 
+    /// Whether a node field names the claimed node. A claim on any node will do for an object that names none.
+    fn belongs(&self) -> String {
+        let named = |object: &str| {
+            let fields = self.resource.node.iter().map(|path| format!("{} == variables.claim", held(object, path)));
+            fields.collect::<Vec<_>>().join(" || ")
+        };
+        match self.resource.node.as_slice() {
+            [] => "true".to_owned(),
+            // A ternary over the two objects would not type-check where their types are known.
+            _ => format!("(request.operation == 'CREATE' ? ({}) : ({}))", named("object"), named("oldObject")),
+        }
+    }
+
+    /// The claimed node needs no mention: by the rule before, one of the fields names it already.
     fn node_field(&self, draft: &mut Draft) {
         if self.profile.node() == OwnNode::Any || self.resource.node.is_empty() {
             return;
         }
-        let before: Vec<String> = self.resource.node.iter().map(|path| held("oldObject", path)).collect();
+        let fields: Vec<&FieldPath> = self.resource.node.iter().chain(&self.resource.node_references).collect();
+        let before: Vec<String> = fields.iter().map(|path| held("oldObject", path)).collect();
         let known = self.variable("known");
-        let claim = "(variables.claim == '' ? [] : [dyn(variables.claim)])";
-        draft.variable(&known, format!("[{}] + {claim}", before.join(", ")));
+        draft.variable(&known, format!("[{}]", before.join(", ")));
         let stray = |path: &FieldPath| format!("!({} in variables.{known})", held("object", path));
-        self.paths(draft, Rule::NodeField, "moved", &self.resource.node, stray);
+        self.paths(draft, Rule::NodeField, "moved", fields, stray);
     }
 
     fn introduce(&self, draft: &mut Draft) {
-        let empty = |object: &str, path: &FieldPath| {
-            let held = held(object, path);
-            format!("({held} == '' || {held} == null)")
-        };
-        let introduced = |path: &FieldPath| format!("{} && !{}", empty("oldObject", path), empty("object", path));
-        self.paths(draft, Rule::Introduce, "introduced", &self.resource.may_not_introduce, introduced);
+        let empty = |object: &str, path: &FieldPath| format!("{} in [dyn(''), dyn(null)]", held(object, path));
+        let introduced = |path: &FieldPath| format!("{} && !({})", empty("oldObject", path), empty("object", path));
+        self.paths(draft, Rule::Introduce, "introduced", self.resource.may_not_introduce.iter().collect(), introduced);
     }
 
     /// Declares the paths for which a condition holds, and the rule that there is none.
@@ -94,7 +100,7 @@ impl Entry<'_> {
         draft: &mut Draft,
         rule: Rule,
         name: &str,
-        paths: &[FieldPath],
+        paths: Vec<&FieldPath>,
         condition: impl Fn(&FieldPath) -> String,
     ) {
         if paths.is_empty() {
@@ -102,7 +108,7 @@ impl Entry<'_> {
         }
         let update = format!("variables.{}", self.variable("update"));
         let listed = paths
-            .iter()
+            .into_iter()
             .map(|path| format!("({update} && {} ? [{}] : [])", condition(path), quote(&path.to_string())));
         let variable = self.variable(name);
         draft.variable(&variable, listed.collect::<Vec<_>>().join(" + "));

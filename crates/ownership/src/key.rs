@@ -122,9 +122,7 @@ fn is_name(text: &str) -> bool {
 fn is_dns_part(part: &str) -> bool {
     let bytes = part.as_bytes();
     let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    bytes.first().is_some_and(plain)
-        && bytes.last().is_some_and(plain)
-        && bytes.iter().all(|b| plain(b) || *b == b'-')
+    bytes.first().is_some_and(plain) && bytes.last().is_some_and(plain) && bytes.iter().all(|b| plain(b) || *b == b'-')
 }
 
 /// The part of a key before its first slash, if it has one.

@@ -116,13 +116,14 @@ fn foreign(field: &str, pattern: &Pattern) -> Option<Warning> {
         Pattern::Key(_) => return None,
     };
     let of_kubernetes = Pattern::matches;
-    let belongs = KUBERNETES.iter().any(|domain| {
-        of_kubernetes(&Pattern::Domain((*domain).to_owned()), &format!("{claimed}/x"))
-    });
+    let belongs =
+        KUBERNETES.iter().any(|domain| of_kubernetes(&Pattern::Domain((*domain).to_owned()), &format!("{claimed}/x")));
     let registry = matches!(pattern, Pattern::Domain(domain) if !domain.contains('.'));
     let message = match (belongs, registry) {
         (true, _) => format!("`{claimed}` belongs to Kubernetes, not to an agent; list the exact keys"),
-        (false, true) => format!("`{claimed}` is a whole top-level name with everybody's domains in it; claim your own domain"),
+        (false, true) => {
+            format!("`{claimed}` is a whole top-level name with everybody's domains in it; claim your own domain")
+        }
         (false, false) => return None,
     };
     Some(warning(Risk::ForeignDomain, &format!("spec.{field}"), &message, Some(pattern.example())))

@@ -114,9 +114,7 @@ impl Owned {
     /// Puts the matchers in the order in which they are asked.
     #[must_use]
     pub fn new(mut matchers: Vec<Matcher>) -> Self {
-        matchers.sort_by(|a, b| {
-            a.pattern.rank().cmp(&b.pattern.rank()).then_with(|| a.pattern.cmp(&b.pattern))
-        });
+        matchers.sort_by(|a, b| a.pattern.rank().cmp(&b.pattern.rank()).then_with(|| a.pattern.cmp(&b.pattern)));
         Self { matchers }
     }
 

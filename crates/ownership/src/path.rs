@@ -6,7 +6,9 @@ use thiserror::Error;
 
 /// A path that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("write fields with dots, and keys that have dots or slashes as ['key'], for example metadata.labels['example.com/key']")]
+#[error(
+    "write fields with dots, and keys that have dots or slashes as ['key'], for example metadata.labels['example.com/key']"
+)]
 pub struct PathError;
 
 /// A path to a field.
@@ -125,7 +127,9 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_refused() {
-        for text in ["", ".a", "a.", "a..b", "['a']", "a['b", "a[b]", "a['']", "a['x'y']", "a b", "a.in", "a['\\']", "1a"] {
+        for text in
+            ["", ".a", "a.", "a..b", "['a']", "a['b", "a[b]", "a['']", "a['x'y']", "a b", "a.in", "a['\\']", "1a"]
+        {
             assert_eq!(FieldPath::parse(text), Err(PathError), "{text}");
         }
     }

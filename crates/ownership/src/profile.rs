@@ -52,6 +52,8 @@ pub struct Resource {
     pub operations: Vec<ResourceOperation>,
     /// Fields of which one must name the agent's node. Empty only where `may_change` is not.
     pub node: Vec<FieldPath>,
+    /// Further fields that name a node and prove nothing.
+    pub node_references: Vec<FieldPath>,
     /// Fields that stay empty if they were empty.
     pub may_not_introduce: Vec<FieldPath>,
     /// The only fields that an update may change, each `field` or `field.field`; empty: all.
@@ -306,7 +308,11 @@ impl Check {
     }
 
     fn value_list(&mut self, path: &str, list: &[String], map: Map) -> Values {
-        self.must(!list.is_empty(), &format!("{path}.values"), "needs at least one value, or leave it out to allow any");
+        self.must(
+            !list.is_empty(),
+            &format!("{path}.values"),
+            "needs at least one value, or leave it out to allow any",
+        );
         for (index, value) in list.iter().enumerate() {
             if let Err(error) = map.check_value(value) {
                 self.fail(format!("{path}.values[{index}]"), format!("no API server accepts `{value}`: {error}"));
@@ -340,6 +346,16 @@ impl Check {
             path,
             "needs node (fields that name the agent's node) or mayChange (the only fields it may change)",
         );
+        self.must(
+            !claim.node.is_empty() || operations.iter().all(|operation| *operation == ResourceOperation::Update),
+            &format!("{path}.operations"),
+            "needs node: without a field that names the agent's node, creation and deletion cannot be judged",
+        );
+        self.must(
+            !claim.node.is_empty() || claim.node_references.is_empty(),
+            &format!("{path}.nodeReferences"),
+            "needs node: fields that prove the agent's node come first",
+        );
         self.changeable(path, &may_change);
         Resource {
             group: claim.group.clone(),
@@ -347,6 +363,7 @@ impl Check {
             resource: claim.resource.clone(),
             operations: operations.into_iter().collect(),
             node,
+            node_references: self.paths(path, "nodeReferences", &claim.node_references),
             may_not_introduce: self.paths(path, "mayNotIntroduce", &claim.may_not_introduce),
             may_change,
         }
@@ -355,7 +372,11 @@ impl Check {
     fn group_version_resource(&mut self, path: &str, claim: &ResourceClaim) {
         let lower = |text: &str| !text.contains('.') && key::subdomain(text).is_ok();
         let group = claim.group.is_empty() || key::subdomain(&claim.group).is_ok();
-        self.must(group, &format!("{path}.group"), "must be an API group such as kubevirt.io, or empty for the core group");
+        self.must(
+            group,
+            &format!("{path}.group"),
+            "must be an API group such as kubevirt.io, or empty for the core group",
+        );
         self.must(lower(&claim.version), &format!("{path}.version"), "must be an API version such as v1");
         let resource = format!("{path}.resource");
         self.must(
@@ -372,7 +393,9 @@ impl Check {
         for (index, text) in texts.iter().enumerate() {
             match FieldPath::parse(text) {
                 Ok(parsed) => paths.push(parsed),
-                Err(error) => self.fail(format!("{path}.{field}[{index}]"), format!("`{text}` is no field path: {error}")),
+                Err(error) => {
+                    self.fail(format!("{path}.{field}[{index}]"), format!("`{text}` is no field path: {error}"))
+                }
             }
         }
         paths

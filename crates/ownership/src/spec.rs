@@ -154,6 +154,10 @@ pub struct ResourceClaim {
     /// Fields of which one must name the agent's node before the change (on CREATE, after it).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node: Vec<String>,
+    /// Further fields that name a node and prove nothing: they too may change only to what one of the node fields, or one
+    /// of these, held before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_references: Vec<String>,
     /// Fields that stay empty if they were empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub may_not_introduce: Vec<String>,

@@ -53,7 +53,11 @@ fn changed(object: &Value, pointer: &str, value: Value) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let map = object.pointer_mut(parent).unwrap().as_object_mut().unwrap();
     let key = key.replace("~1", "/");
-    if value.is_null() { map.remove(&key) } else { map.insert(key, value) };
+    if value.is_null() {
+        map.remove(&key)
+    } else {
+        map.insert(key, value)
+    };
     object
 }
 
@@ -264,7 +268,9 @@ fn limits_bound_removal_and_growth() {
         let labels: serde_json::Map<_, _> = (0..keys).map(|i| (format!("a.io/{i}"), json!("v".repeat(size)))).collect();
         json!({"metadata": {"name": "n1", "labels": labels, "annotations": {"a.io/a": "v", "foreign.io/big": "v".repeat(500)}}})
     };
-    let limited = |limits: &str| profile(&format!("  labels: [{{domain: a.io}}]\n  annotations: [{{domain: a.io}}]\n  limits: {{{limits}}}\n"));
+    let limited = |limits: &str| {
+        profile(&format!("  labels: [{{domain: a.io}}]\n  annotations: [{{domain: a.io}}]\n  limits: {{{limits}}}\n"))
+    };
     // (limits, old, new, allowed); every object has one owned annotation of 7 bytes, and labels of 6 bytes and the value
     let table = [
         ("removedKeys: 2", node(5, 1), node(3, 1), true),
@@ -304,9 +310,8 @@ fn a_shadow_node_is_guarded_as_a_node_is() {
 
 #[test]
 fn a_lease_is_renewed_and_nothing_else() {
-    let profile = profile(
-        "  labels: [{domain: a.io}]\n  liveness: {source: Lease, mark: {label: a.io/ok, value: \"false\"}}\n",
-    );
+    let profile =
+        profile("  labels: [{domain: a.io}]\n  liveness: {source: Lease, mark: {label: a.io/ok, value: \"false\"}}\n");
     let target = Target { group: "coordination.k8s.io", resource: "leases", namespace: "nodebound-heartbeats" };
     let old = json!({"metadata": {"name": "n1", "labels": {"a.io/x": "1"}}, "spec": {"renewTime": "1", "leaseDurationSeconds": 40}});
     let table = [
@@ -368,15 +373,16 @@ fn a_node_feature_is_bound_by_its_label() {
     assert_eq!(judge(Operation::Create { new: Object::new(&mine).unwrap() }), Decision::Allow);
     assert_eq!(judge(Operation::Delete { old: Object::new(&mine).unwrap() }), Decision::Allow);
     assert_eq!(judge(Operation::Connect), Decision::NotMatched);
-    for operation in
-        [Operation::Create { new: Object::new(&theirs).unwrap() }, Operation::Delete { old: Object::new(&theirs).unwrap() }]
-    {
+    for operation in [
+        Operation::Create { new: Object::new(&theirs).unwrap() },
+        Operation::Delete { old: Object::new(&theirs).unwrap() },
+    ] {
         assert_denied(&judge(operation), Guard::NodeFeatures, Rule::OwnNode, &[]);
     }
 }
 
 const VMI: &str = "  resources:\n  - {group: g.io, version: v1, resource: vmis, operations: [CREATE, UPDATE, DELETE], \
-                   node: [s.node, s.target, \"metadata.labels['g.io/node']\"], mayNotIntroduce: [s.target]}\n";
+                   node: [s.node, s.target], nodeReferences: [\"metadata.labels['g.io/node']\"], mayNotIntroduce: [s.target]}\n";
 const VMIS: Target<'_> = Target { group: "g.io", resource: "vmis", namespace: "x" };
 
 fn vmi(node: &str, target: &str, label: &str) -> Value {
@@ -403,12 +409,18 @@ fn other_resources_belong_to_the_node_that_they_name() {
         (vmi("", "", ""), vmi("n1", "", ""), own_node),
         (vmi("n2", "n1", ""), vmi("n2", "n1", ""), None),
         (vmi("n2", "n3", ""), vmi("n2", "n3", ""), own_node),
-        (vmi("n2", "", "n1"), vmi("n2", "", "n1"), None),
+        (vmi("n2", "", "n1"), vmi("n2", "", "n1"), own_node),
+        (vmi("n1", "", "n2"), vmi("n2", "", "n2"), None),
+        (vmi("n1", "", "n1"), vmi("n1", "", "n2"), node_field(&["metadata.labels['g.io/node']"])),
         (vmi("n1", "n2", "n1"), vmi("n2", "n2", "n1"), None),
         (vmi("n2", "n1", "n2"), vmi("n1", "n1", "n1"), None),
         (vmi("n1", "n2", ""), vmi("n3", "n2", ""), node_field(&["s.node"])),
         (vmi("n1", "n2", ""), vmi("n1", "n3", ""), node_field(&["s.target"])),
-        (vmi("n1", "n2", "n1"), vmi("n3", "n4", "n5"), node_field(&["metadata.labels['g.io/node']", "s.node", "s.target"])),
+        (
+            vmi("n1", "n2", "n1"),
+            vmi("n3", "n4", "n5"),
+            node_field(&["metadata.labels['g.io/node']", "s.node", "s.target"]),
+        ),
         (vmi("n1", "n2", "n1"), vmi("", "n2", "n1"), node_field(&["s.node"])),
         (vmi("n1", "n2", ""), vmi("", "n2", ""), None),
         (vmi("n1", "", ""), vmi("n1", "n1", ""), Some((Rule::Introduce, &["s.target"]))),
@@ -436,8 +448,18 @@ fn a_null_field_is_empty_and_a_number_names_no_node() {
     let strict = profile(VMI);
     let null = changed(&vmi("n1", "", ""), "/s", json!({"node": "n1", "target": null}));
     let number = changed(&vmi("n1", "", ""), "/s", json!({"node": "n1", "target": 5}));
-    assert_denied(&update(&strict, &agent(), VMIS, &null, &vmi("n1", "n1", "")), Guard::Resources, Rule::Introduce, &["s.target"]);
-    assert_denied(&update(&strict, &agent(), VMIS, &vmi("n1", "", ""), &number), Guard::Resources, Rule::NodeField, &["s.target"]);
+    assert_denied(
+        &update(&strict, &agent(), VMIS, &null, &vmi("n1", "n1", "")),
+        Guard::Resources,
+        Rule::Introduce,
+        &["s.target"],
+    );
+    assert_denied(
+        &update(&strict, &agent(), VMIS, &vmi("n1", "", ""), &number),
+        Guard::Resources,
+        Rule::NodeField,
+        &["s.target"],
+    );
     assert_eq!(update(&strict, &agent(), VMIS, &number, &number), Decision::Allow);
 }
 
@@ -458,7 +480,8 @@ fn creation_is_judged_on_the_new_object_and_deletion_on_the_old() {
     let connect = Request { user: &agent(), target: VMIS, operation: Operation::Connect };
     assert_eq!(decide(&strict, &connect), Decision::NotMatched);
     let updates = profile(&VMI.replace("CREATE, UPDATE, DELETE", "UPDATE"));
-    let delete = Request { user: &agent(), target: VMIS, operation: Operation::Delete { old: Object::new(&theirs).unwrap() } };
+    let delete =
+        Request { user: &agent(), target: VMIS, operation: Operation::Delete { old: Object::new(&theirs).unwrap() } };
     assert_eq!(decide(&updates, &delete), Decision::NotMatched);
 }
 

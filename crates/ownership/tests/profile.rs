@@ -1,8 +1,8 @@
 //! Profiles as text: what is accepted, and what each refusal says about which line.
 
+use ownership::builtin;
 use ownership::parse::{ParseError, profile};
 use ownership::spec::{Action, Channel, Enforcement, LivenessSource, OwnNode, ResourceOperation};
-use ownership::builtin;
 use std::time::Duration;
 
 fn text(spec: &str) -> String {
@@ -77,21 +77,98 @@ fn each_error_names_line_and_field() {
         ("  actions: [Deny, Deny]\n", 6, "spec.actions", "twice"),
         ("  limits: {removedKeys: -1}\n", 6, "spec.limits.removedKeys", "invalid value"),
         ("  resources: [{group: g, version: v1, resource: r}]\n", 6, "spec.resources[0]", "needs node"),
-        ("  resources: [{group: g, version: v1, resource: r/status, node: [a]}]\n", 6, "spec.resources[0].resource", "without subresource"),
+        (
+            "  resources: [{group: g, version: v1, resource: r/status, node: [a]}]\n",
+            6,
+            "spec.resources[0].resource",
+            "without subresource",
+        ),
         ("  resources: [{group: G, version: v1, resource: r, node: [a]}]\n", 6, "spec.resources[0].group", "API group"),
-        ("  resources: [{group: g, version: v.1, resource: r, node: [a]}]\n", 6, "spec.resources[0].version", "API version"),
-        ("  resources: [{group: '', version: v1, resource: nodes, node: [a]}]\n", 6, "spec.resources[0].resource", "nodes are guarded"),
-        ("  resources: [{group: g, version: v1, resource: r, node: [a], operations: []}]\n", 6, "spec.resources[0].operations", "at least one"),
-        ("  resources: [{group: g, version: v1, resource: r, node: ['a[']}]\n", 6, "spec.resources[0].node[0]", "no field path"),
-        ("  resources: [{group: g, version: v1, resource: r, mayChange: [metadata.labels]}]\n", 6, "spec.resources[0].mayChange[0]", "outside metadata"),
-        ("  resources: [{group: g, version: v1, resource: r, mayChange: [a.b.c]}]\n", 6, "spec.resources[0].mayChange[0]", "field.field"),
-        ("  resources:\n  - {group: g, version: v1, resource: r, node: [a]}\n  - {group: g, version: v2, resource: r, node: [a]}\n", 8, "spec.resources[1]", "twice"),
+        (
+            "  resources: [{group: g, version: v.1, resource: r, node: [a]}]\n",
+            6,
+            "spec.resources[0].version",
+            "API version",
+        ),
+        (
+            "  resources: [{group: '', version: v1, resource: nodes, node: [a]}]\n",
+            6,
+            "spec.resources[0].resource",
+            "nodes are guarded",
+        ),
+        (
+            "  resources: [{group: g, version: v1, resource: r, node: [a], operations: []}]\n",
+            6,
+            "spec.resources[0].operations",
+            "at least one",
+        ),
+        (
+            "  resources: [{group: g, version: v1, resource: r, node: ['a[']}]\n",
+            6,
+            "spec.resources[0].node[0]",
+            "no field path",
+        ),
+        (
+            "  resources: [{group: g, version: v1, resource: r, mayChange: [metadata.labels]}]\n",
+            6,
+            "spec.resources[0].mayChange[0]",
+            "outside metadata",
+        ),
+        (
+            "  resources: [{group: g, version: v1, resource: r, mayChange: [a.b.c]}]\n",
+            6,
+            "spec.resources[0].mayChange[0]",
+            "field.field",
+        ),
+        (
+            "  resources:\n  - {group: g, version: v1, resource: r, node: [a]}\n  - {group: g, version: v2, resource: r, node: [a]}\n",
+            8,
+            "spec.resources[1]",
+            "twice",
+        ),
+        (
+            "  resources: [{group: g, version: v1, resource: r, mayChange: [a], operations: [UPDATE, DELETE]}]\n",
+            6,
+            "spec.resources[0].operations",
+            "needs node",
+        ),
+        (
+            "  resources: [{group: g, version: v1, resource: r, mayChange: [a], nodeReferences: [b]}]\n",
+            6,
+            "spec.resources[0].nodeReferences",
+            "needs node",
+        ),
         ("  liveness: {source: Lease, mark: {label: k, value: a}}\n", 6, "spec.liveness.mark.label", "owns"),
-        ("  labels: [{key: k, values: [b]}]\n  liveness: {source: Lease, mark: {label: k, value: a}}\n", 7, "spec.liveness.mark.value", "allows"),
-        ("  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: 5}\n", 7, "spec.liveness.timeout", "expected a string"),
-        ("  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: 5d}\n", 7, "spec.liveness.timeout", "whole number"),
-        ("  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: 0s}\n", 7, "spec.liveness.timeout", "whole number"),
-        ("  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: +5m}\n", 7, "spec.liveness.timeout", "whole number"),
+        (
+            "  labels: [{key: k, values: [b]}]\n  liveness: {source: Lease, mark: {label: k, value: a}}\n",
+            7,
+            "spec.liveness.mark.value",
+            "allows",
+        ),
+        (
+            "  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: 5}\n",
+            7,
+            "spec.liveness.timeout",
+            "expected a string",
+        ),
+        (
+            "  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: 5d}\n",
+            7,
+            "spec.liveness.timeout",
+            "whole number",
+        ),
+        (
+            "  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: 0s}\n",
+            7,
+            "spec.liveness.timeout",
+            "whole number",
+        ),
+        (
+            "  labels: [{key: k}]\n  liveness: {source: Lease, mark: {label: k, value: a}, timeout: +5m}\n",
+            7,
+            "spec.liveness.timeout",
+            "whole number",
+        ),
     ];
     for (spec, line, path, part) in table {
         let Err(ParseError::Fields(errors)) = profile(&text(spec)) else { panic!("{spec}") };

@@ -17,7 +17,9 @@ fn profile(node: &str) -> Profile {
 }
 
 fn speaker(username: &str, node: Option<&str>) -> User {
-    let claim = |node: &str| [(NODE_NAME, node), (POD_NAME, "p"), (POD_UID, "u")].map(|(k, v)| (k.to_owned(), vec![v.to_owned()]));
+    let claim = |node: &str| {
+        [(NODE_NAME, node), (POD_NAME, "p"), (POD_UID, "u")].map(|(k, v)| (k.to_owned(), vec![v.to_owned()]))
+    };
     User { username: username.to_owned(), extra: node.map(claim).into_iter().flatten().collect() }
 }
 
@@ -46,7 +48,11 @@ fn only_the_agent_on_the_node_speaks_for_it() {
     ];
     for (node, name, claim, allowed) in table {
         let claimed = Claimed::new("n1", Publication::default());
-        assert_eq!(claimed.attribute(&profile(node), &speaker(name, claim)).is_ok(), allowed, "{node} {name} {claim:?}");
+        assert_eq!(
+            claimed.attribute(&profile(node), &speaker(name, claim)).is_ok(),
+            allowed,
+            "{node} {name} {claim:?}"
+        );
     }
 }
 
@@ -93,7 +99,10 @@ fn the_patch_is_the_smallest_and_touches_nothing_of_others() {
             Some(json!({"uid": "u1", "labels": {"a.io/x": "good", "a.io/y": "good"}})),
         ),
         (
-            node(json!({"a.io/x": "good", "a.io/y": "good", "a.io/old": "1", "a.io/theirs": "1", "f.io/k": "v"}), json!({"a.io/t": "1", "a.io/old": "1"})),
+            node(
+                json!({"a.io/x": "good", "a.io/y": "good", "a.io/old": "1", "a.io/theirs": "1", "f.io/k": "v"}),
+                json!({"a.io/t": "1", "a.io/old": "1"}),
+            ),
             keys(&["a.io/old", "a.io/gone", "f.io/k", "a.io/x"], &["a.io/old"]),
             Some(json!({"uid": "u1", "labels": {"a.io/old": null}, "annotations": {"a.io/old": null, "a.io/t": "2"}})),
         ),

@@ -89,9 +89,8 @@ impl Exchange {
     /// # Panics
     /// If the request cannot be made of its parts.
     pub async fn send(&self, who: Option<&Identity>, builder: Builder, body: Option<&Value>) -> Answer {
-        let builder = who.into_iter().flat_map(impersonation).fold(builder, |builder, (name, value)| {
-            builder.header(name, value)
-        });
+        let builder =
+            who.into_iter().flat_map(impersonation).fold(builder, |builder, (name, value)| builder.header(name, value));
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = builder.body(Body::from(bytes)).expect("is a request");
         let Ok(response) = self.client.send(request).await else { return Answer { code: 0, body: Value::Null } };
@@ -107,7 +106,8 @@ impl Exchange {
     pub async fn token(&self, namespace: &str, account: &str, bound: Option<Value>) -> String {
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
             "spec": {"audiences": [], "expirationSeconds": 3600, "boundObjectRef": bound}});
-        let answer = self.post(&format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"), &request).await;
+        let answer =
+            self.post(&format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"), &request).await;
         answer.body["status"]["token"].as_str().unwrap_or_else(|| panic!("no token: {answer:?}")).to_owned()
     }
 }

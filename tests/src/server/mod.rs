@@ -65,9 +65,8 @@ impl Server {
         let ready = self.poll(Duration::from_secs(60), async || self.exchange.is_ready().await).await;
         assert!(ready, "the API server is not ready after a minute:\n{}", self.logs());
         // The namespace comes from the API server itself, a moment after it is ready.
-        let namespace = self.poll(Duration::from_secs(30), async || {
-            self.exchange.get("/api/v1/namespaces/default").await.code == 200
-        });
+        let namespace = self
+            .poll(Duration::from_secs(30), async || self.exchange.get("/api/v1/namespaces/default").await.code == 200);
         assert!(namespace.await, "the namespace `default` does not appear:\n{}", self.logs());
     }
 

@@ -9,7 +9,14 @@ pub fn crds() -> Vec<Value> {
         ("nodebound.io", "v1alpha1", "ShadowNode", "shadownodes", "Cluster", false),
         ("nfd.k8s-sigs.io", "v1alpha1", "NodeFeature", "nodefeatures", "Namespaced", false),
         ("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", "Namespaced", false),
-        ("backup.kubevirt.io", "v1alpha1", "VirtualMachineBackupTracker", "virtualmachinebackuptrackers", "Namespaced", true),
+        (
+            "backup.kubevirt.io",
+            "v1alpha1",
+            "VirtualMachineBackupTracker",
+            "virtualmachinebackuptrackers",
+            "Namespaced",
+            true,
+        ),
     ]
     .map(|(group, version, kind, plural, scope, status)| {
         let subresources = if status { json!({"status": {}}) } else { json!({}) };

@@ -1,6 +1,6 @@
 //! Runs the cases of a suite against an API server: the guard is installed, seen to refuse, and then asked once a case.
 
-use api::cases::{Case, Change, Denied, Expectation, Failed, Identity, Operation, PatchType, Resolved, Suite};
+use api::cases::{Case, Change, Denied, Expectation, Failed, Identity, Layer, Operation, PatchType, Resolved, Suite};
 use http::Request;
 use http::request::Builder;
 use ownership::guard::{Guard, Message};
@@ -157,28 +157,32 @@ impl Run<'_> {
 
     fn is_denied(&self, denied: &Denied, answer: &Answer) -> bool {
         let Some((policy, message)) = refusal(answer.message()) else { return false };
-        let expected_policy = denied.policy.as_deref().is_none_or(|expected| expected == policy);
-        if !expected_policy {
+        let guard = self.guard(policy);
+        let layer = if guard.is_some() { Layer::Guard } else { Layer::Policy };
+        if layer != denied.layer || denied.policy.as_deref().is_some_and(|expected| expected != policy) {
             // Which of several refusing policies reports is arbitrary.
             return !denied.alone && self.suite.policies.len() + usize::from(self.profile.is_some()) > 1;
         }
         let whole = denied.message.as_deref().is_none_or(|expected| expected == message);
-        let ours = match (&denied.rule, &self.profile) {
-            (Some(rule), Some(profile)) => is_ours(profile, policy, message, rule, denied.keys.as_ref()),
-            _ => true,
-        };
+        let ours = guard.is_none_or(|guard| self.is_ours(guard, message, denied));
         answer.code == 403 && answer.body["reason"] == "Forbidden" && whole && ours
     }
-}
 
-/// Whether a message is what our guard of that name says for a rule, to the letter but for the order of keys.
-fn is_ours(profile: &Profile, policy: &str, message: &str, rule: &str, keys: Option<&BTreeSet<String>>) -> bool {
-    let guards = [Guard::Nodes, Guard::Resources, Guard::ShadowNodes, Guard::Leases, Guard::NodeFeatures];
-    let Some(guard) = guards.into_iter().find(|guard| guard.policy_name(profile.name()) == policy) else { return false };
-    let Some(parsed) = Message::parse(message) else { return false };
-    let bare = ownership::guard::bare_message(profile.name(), guard, parsed.rule);
-    let listed = message.strip_prefix(&bare).is_some_and(|rest| rest.is_empty() || rest.starts_with(": "));
-    parsed.rule.as_str() == rule && listed && keys.is_none_or(|keys| *keys == parsed.keys)
+    /// Our guard of that name.
+    fn guard(&self, policy: &str) -> Option<Guard> {
+        let profile = self.profile.as_ref()?.name();
+        let guards = [Guard::Nodes, Guard::Resources, Guard::ShadowNodes, Guard::Leases, Guard::NodeFeatures];
+        guards.into_iter().find(|guard| guard.policy_name(profile) == policy)
+    }
+
+    /// Whether a message is what our guard says for the expected rule, to the letter but for the order of keys.
+    fn is_ours(&self, guard: Guard, message: &str, denied: &Denied) -> bool {
+        let Some(parsed) = Message::parse(message) else { return false };
+        let bare = ownership::guard::bare_message(&parsed.profile, guard, parsed.rule);
+        let listed = message.strip_prefix(&bare).is_some_and(|rest| rest.is_empty() || rest.starts_with(": "));
+        let rule = denied.rule.as_deref().is_none_or(|rule| rule == parsed.rule.as_str());
+        rule && listed && denied.keys.as_ref().is_none_or(|keys| *keys == parsed.keys)
+    }
 }
 
 fn is_error(failed: &Failed, answer: &Answer) -> bool {

@@ -44,7 +44,9 @@ impl Arguments {
         let objects = objects(&manifests::guards(&profile))?;
         match output {
             Format::Yaml => yaml::documents(console.out, &objects)?,
-            Format::Json => json::document(console.out, &json!({"apiVersion": "v1", "kind": "List", "items": objects}))?,
+            Format::Json => {
+                json::document(console.out, &json!({"apiVersion": "v1", "kind": "List", "items": objects}))?
+            }
         }
         Ok(Exit::Fine)
     }

@@ -41,8 +41,11 @@ impl VerdictTable {
             writeln!(out, "{gap}{}", Paint::Strong.on(&super::paint::harmless(source), self.colour))?;
         }
         let letters: Vec<String> = (0..self.columns.len()).map(letter).collect();
-        let verdicts: Vec<&str> =
-            if self.compares() { letters.iter().map(String::as_str).chain(["ONLY"]).collect() } else { vec!["VERDICT"] };
+        let verdicts: Vec<&str> = if self.compares() {
+            letters.iter().map(String::as_str).chain(["ONLY"]).collect()
+        } else {
+            vec!["VERDICT"]
+        };
         let header: Vec<&str> = ["#"].into_iter().chain(verdicts).chain(["REQUEST", "WHAT", "WHY"]).collect();
         self.table = Some(Table::new(&header, self.colour));
         Ok(())
@@ -81,7 +84,10 @@ impl VerdictTable {
         let [allowed, denied, errors, unmatched] = self.tally.outcomes;
         let total = self.tally.total();
         let requests = if total == 1 { "request" } else { "requests" };
-        writeln!(out, "\n{total} {requests}: {allowed} allowed, {denied} denied, {errors} errors, {unmatched} not matched")?;
+        writeln!(
+            out,
+            "\n{total} {requests}: {allowed} allowed, {denied} denied, {errors} errors, {unmatched} not matched"
+        )?;
         if !self.compares() {
             return Ok(());
         }

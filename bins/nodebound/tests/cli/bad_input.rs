@@ -23,7 +23,9 @@ fn line(number: usize) -> String {
 
 #[test]
 fn a_recording_that_cannot_be_read() {
-    for (path, message) in [("nowhere.jsonl", "nowhere.jsonl: cannot be read: No such file"), ("suites", "suites: is a folder")] {
+    for (path, message) in
+        [("nowhere.jsonl", "nowhere.jsonl: cannot be read: No such file"), ("suites", "suites: is a folder")]
+    {
         let outcome = nodebound(["check", "--profile", "kubevirt", path, SAMPLE]);
         assert_eq!(outcome.code, 2);
         assert!(outcome.err.contains(message), "{}", outcome.err);
@@ -41,8 +43,14 @@ fn a_recording_that_is_none() {
     complains(b"hello\n", "line 1: not an AdmissionReview");
     complains(b"a: [\n", "line ");
     complains(b"\x00\x01\x02\xff\xfe", "line 1: ");
-    complains(b"{\"kind\": \"AdmissionReview\", \"apiVersion\": \"admission.k8s.io/v1\", \"response\": {}}", "line 1: the AdmissionReview has no request");
-    complains(review.replace("admission.k8s.io/v1\"", "admission.k8s.io/v1beta1\"").as_bytes(), "line 1: AdmissionReview of version \"admission.k8s.io/v1beta1\"");
+    complains(
+        b"{\"kind\": \"AdmissionReview\", \"apiVersion\": \"admission.k8s.io/v1\", \"response\": {}}",
+        "line 1: the AdmissionReview has no request",
+    );
+    complains(
+        review.replace("admission.k8s.io/v1\"", "admission.k8s.io/v1beta1\"").as_bytes(),
+        "line 1: AdmissionReview of version \"admission.k8s.io/v1beta1\"",
+    );
     complains(review.replace("\"oldObject\"", "\"olderObject\"").as_bytes(), "line 1: request.oldObject is missing");
 }
 
@@ -101,9 +109,15 @@ fn a_profile_that_is_none() {
     let table = [
         (String::new(), "bad.yaml: "),
         ("a: [".to_owned(), "bad.yaml: no valid YAML or JSON"),
-        (format!("{PROFILE}  label: []\n"), "bad.yaml: line 5: spec"),
-        (format!("{PROFILE}  labels:\n  - {{key: a b}}\n"), "bad.yaml: line 7: spec.labels[0].key: no API server accepts the key `a b`"),
-        (format!("{PROFILE}  labels:\n  - {{prefix: a.b}}\n"), "bad.yaml: line 7: spec.labels[0].prefix: must end in '/'"),
+        (format!("{PROFILE}  label: []\n"), "bad.yaml: line 6: spec.label: unknown field"),
+        (
+            format!("{PROFILE}  labels:\n  - {{key: a b}}\n"),
+            "bad.yaml: line 7: spec.labels[0].key: no API server accepts the key `a b`",
+        ),
+        (
+            format!("{PROFILE}  labels:\n  - {{prefix: a.b}}\n"),
+            "bad.yaml: line 7: spec.labels[0].prefix: must end in '/'",
+        ),
         (PROFILE.replace("v1alpha1", "v2"), "bad.yaml: line 1: apiVersion: is `nodebound.io/v2`"),
         (PROFILE.replace("AgentProfile", "Node"), "bad.yaml: line 2: kind: is `Node`"),
         (nested, "bad.yaml: no valid YAML or JSON"),
@@ -141,13 +155,28 @@ fn policies_that_are_none() {
     let shipped = std::fs::read_to_string(root().join(SHIPPED)).unwrap();
     let spec = "object.spec == oldObject.spec";
     let table = [
-        (shipped.replace(spec, "object.spec == "), ": ValidatingAdmissionPolicy `kubevirt-node-restriction-policy`: spec.validations[1].expression"),
+        (
+            shipped.replace(spec, "object.spec == "),
+            ": ValidatingAdmissionPolicy `kubevirt-node-restriction-policy`: spec.validations[1].expression",
+        ),
         (shipped.replace(spec, "frob(object.spec)"), "ERROR: <input>:1:5: undeclared reference to 'frob'"),
-        (shipped.replace(spec, "object.spec"), "spec.validations[1].expression: Invalid value: \"object.spec\": must evaluate to bool"),
-        (shipped.replacen("k8s.io/v1\n", "k8s.io/v1beta1\n", 1), "ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1beta1: this version reads admissionregistration.k8s.io/v1"),
-        (shipped.replacen("kind: ValidatingAdmissionPolicy\n", "kind: MutatingAdmissionPolicy\n", 1), "MutatingAdmissionPolicy of admissionregistration.k8s.io/v1: this version reads ValidatingAdmissionPolicies"),
+        (
+            shipped.replace(spec, "object.spec"),
+            "spec.validations[1].expression: Invalid value: \"object.spec\": must evaluate to bool",
+        ),
+        (
+            shipped.replacen("k8s.io/v1\n", "k8s.io/v1beta1\n", 1),
+            "ValidatingAdmissionPolicy of admissionregistration.k8s.io/v1beta1: this version reads admissionregistration.k8s.io/v1",
+        ),
+        (
+            shipped.replacen("kind: ValidatingAdmissionPolicy\n", "kind: MutatingAdmissionPolicy\n", 1),
+            "MutatingAdmissionPolicy of admissionregistration.k8s.io/v1: this version reads ValidatingAdmissionPolicies",
+        ),
         (shipped.replace("failurePolicy:", "failPolicy:"), "spec.failPolicy: unknown field"),
-        (shipped.replace("[Deny]", "[Deny, Warn]"), "ValidatingAdmissionPolicyBinding `kubevirt-node-restriction-binding`: spec.validationActions"),
+        (
+            shipped.replace("[Deny]", "[Deny, Warn]"),
+            "ValidatingAdmissionPolicyBinding `kubevirt-node-restriction-binding`: spec.validationActions",
+        ),
         (String::new(), "line 1: no ValidatingAdmissionPolicy in the file"),
         ("a: [".to_owned(), "line "),
         (format!("a: {}", "[".repeat(100_000)), "line "),
@@ -156,7 +185,11 @@ fn policies_that_are_none() {
         let folder = files(&[("bad.yaml", text.as_bytes())]);
         let outcome = nodebound(["check", "--policy", folder.path().join("bad.yaml").to_str().unwrap(), SAMPLE]);
         assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{expected}");
-        assert!(outcome.err.contains("bad.yaml: line ") && outcome.err.contains(expected), "{expected}\n{:.2000}", outcome.err);
+        assert!(
+            outcome.err.contains("bad.yaml: line ") && outcome.err.contains(expected),
+            "{expected}\n{:.2000}",
+            outcome.err
+        );
     }
     let outcome = nodebound(["check", "--policy", SHIPPED, "--policy", SHIPPED, SAMPLE]);
     assert_eq!(outcome.code, 2);

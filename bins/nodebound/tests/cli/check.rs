@@ -125,7 +125,8 @@ fn a_policy_without_a_binding_counts_as_bound_with_deny() {
     let text = std::fs::read_to_string(root().join(SHIPPED)).unwrap();
     let (policy, binding) = text.split_once("---\n").unwrap();
     let astray = binding.replace("policyName: kubevirt-node-restriction-policy", "policyName: nobody");
-    let folder = files(&[("policy.yaml", policy.as_bytes()), ("astray.yaml", format!("{policy}---\n{astray}").as_bytes())]);
+    let folder =
+        files(&[("policy.yaml", policy.as_bytes()), ("astray.yaml", format!("{policy}---\n{astray}").as_bytes())]);
     let check = |name: &str| {
         let path = folder.path().join(name);
         nodebound(["check", "-o", "json", "--policy", path.to_str().unwrap(), SAMPLE])

@@ -1,8 +1,11 @@
 //! The tool as a process: arguments and files in, streams and exit code out.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what is not as it should be fails the test")]
+
 mod bad_input;
 mod check;
 mod comparison;
+mod recorded;
 mod render;
 mod suites;
 mod surface;

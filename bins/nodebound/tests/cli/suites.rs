@@ -83,7 +83,11 @@ fn whatever_is_otherwise_than_expected_fails() {
     let table = [
         (OWNED, "notMatched", "expected notMatched; got allow"),
         (OWNED, "{deny: {}}", "expected deny by guard; got allow"),
-        (CORDON, "allow", "expected allow; got deny by nodebound-kubevirt: nodebound/kubevirt: spec: spec may not change"),
+        (
+            CORDON,
+            "allow",
+            "expected allow; got deny by nodebound-kubevirt: nodebound/kubevirt: spec: spec may not change",
+        ),
         (CORDON, "{deny: {rule: status}}", "expected deny by guard, rule status; got deny"),
         (CORDON, "{deny: {policy: other}}", "expected deny by other; got deny"),
         (CORDON, "{deny: {layer: policy}}", "expected deny by policy; got deny"),
@@ -121,7 +125,11 @@ fn the_formats_say_the_same() {
     let table = run(&cases, "table").out;
     assert!(table.contains("FAILED  d     expected allow") && table.contains("  1       1       1\n"), "{table}");
     let junit = run(&cases, "junit").out;
-    for part in ["<testsuites name=\"nodebound\" tests=\"3\" failures=\"1\"", "<skipped message=\"because\"", "<failure"] {
+    for part in [
+        "<testsuites name=\"nodebound\" tests=\"3\" skipped=\"1\" failures=\"1\"",
+        "<skipped message=\"because\"",
+        "<failure",
+    ] {
         assert!(junit.contains(part), "{part}\n{junit}");
     }
 }
@@ -131,7 +139,10 @@ fn a_suite_that_makes_no_sense_is_bad_input_and_the_others_run() {
     let good = format!("{HEAD}{}", case(OWNED, "allow"));
     let table = [
         ("a: [".to_owned(), "bad.yaml: line "),
-        (format!("{HEAD}- {{name: c, user: nobody, old: n1, new: n1, expect: allow}}\n"), "bad.yaml: line 10: case `c`: user: the suite has no user `nobody`"),
+        (
+            format!("{HEAD}- {{name: c, user: nobody, old: n1, new: n1, expect: allow}}\n"),
+            "bad.yaml: line 10: case `c`: user: the suite has no user `nobody`",
+        ),
         (format!("{HEAD}[]\n"), "bad.yaml: line"),
         (good.replace("profile: kubevirt", "profile: nowhere.yaml"), "`nowhere.yaml` is neither a built-in profile"),
         (good.replace("profile: kubevirt", "policies: [nowhere.yaml]"), "nowhere.yaml: cannot be read"),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::cost;
 use super::error::EvalError;
-use super::evaluate::{ends, Evaluator, Outcome};
+use super::evaluate::{Evaluator, Outcome, ends};
 use super::map::Map;
 use super::plan::{Fold, Quantifier};
 use super::show::go_type;

@@ -13,6 +13,22 @@ pub(super) struct Depth {
 struct Level {
     chain: usize,
     branches: usize,
+    pending: Pending,
+}
+
+/// Operators whose right operand is being read. The server's parser is one rule deeper there: sums and products
+/// share a rule, comparisons have another.
+#[derive(Clone, Copy, Default)]
+struct Pending {
+    sum: bool,
+    product: bool,
+    comparison: bool,
+}
+
+impl Pending {
+    fn arithmetic(self) -> usize {
+        usize::from(self.sum) + usize::from(self.product)
+    }
 }
 
 impl Level {
@@ -36,6 +52,8 @@ pub(super) fn estimate(text: &str) -> Depth {
 #[derive(Default)]
 struct Scanner {
     below: Depth,
+    /// Pending operators around the open brackets: arithmetic and comparisons.
+    pending: [usize; 2],
     outer: Vec<Level>,
     level: Level,
     deepest: Depth,
@@ -55,11 +73,36 @@ impl Scanner {
             'i' if rest.starts_with("in") => self.level.chain += 1,
             _ => {}
         }
+        self.note_pending(rest, symbol);
         if !symbol.is_whitespace() {
-            self.previous = Some(symbol);
+            self.previous = Some(if is_membership(rest) { '<' } else { symbol });
         }
-        self.deepest.nesting = self.deepest.nesting.max(self.below.nesting + self.level.branches);
+        let [arithmetic, comparisons] = self.pending;
+        let arithmetic = arithmetic + self.level.pending.arithmetic();
+        let comparisons = comparisons + usize::from(self.level.pending.comparison);
+        let nesting = self.below.nesting + self.level.branches + arithmetic.max(comparisons);
+        self.deepest.nesting = self.deepest.nesting.max(nesting);
         self.deepest.total = self.deepest.total.max(self.below.total + self.level.depth());
+    }
+
+    fn note_pending(&mut self, rest: &str, symbol: char) {
+        let pending = self.level.pending;
+        self.level.pending = match symbol {
+            '+' | '-' if self.follows_operand() => Pending { sum: true, product: false, ..pending },
+            '*' | '/' | '%' if !rest.starts_with("//") => Pending { product: true, ..pending },
+            '<' | '>' | '=' => Pending { comparison: true, ..Pending::default() },
+            'i' if is_membership(rest) => Pending { comparison: true, ..Pending::default() },
+            '?' if matches!(self.previous, Some('.' | '[' | '{' | ',')) => pending,
+            '&' | '|' | '?' | ':' => Pending::default(),
+            _ => pending,
+        };
+    }
+
+    /// Whether a sign here is an operator between two operands.
+    fn follows_operand(&self) -> bool {
+        self.previous.is_some_and(|previous| {
+            previous.is_alphanumeric() || matches!(previous, '_' | '"' | '\'' | '`' | ')' | ']' | '}')
+        })
     }
 
     fn branch(&mut self) {
@@ -71,6 +114,8 @@ impl Scanner {
         self.level.chain += 1;
         self.below.total += self.level.depth();
         self.below.nesting += self.level.branches + 1;
+        self.pending[0] += self.level.pending.arithmetic();
+        self.pending[1] += usize::from(self.level.pending.comparison);
         self.outer.push(std::mem::take(&mut self.level));
     }
 
@@ -79,8 +124,15 @@ impl Scanner {
             self.level = outer;
             self.below.total = self.below.total.saturating_sub(self.level.depth());
             self.below.nesting = self.below.nesting.saturating_sub(self.level.branches + 1);
+            self.pending[0] = self.pending[0].saturating_sub(self.level.pending.arithmetic());
+            self.pending[1] = self.pending[1].saturating_sub(usize::from(self.level.pending.comparison));
         }
     }
+}
+
+/// Whether the operator `in` is next.
+fn is_membership(rest: &str) -> bool {
+    rest.starts_with("in") && word_length(rest) == 2
 }
 
 /// The octets of the token at the front: literals, comments and words are one, everything else is one symbol.
@@ -139,9 +191,34 @@ mod tests {
         assert_eq!(estimate(&"a.?b[?c]".repeat(100)).nesting, 1);
     }
 
+    /// The deepest repetitions that the server's parser accepts, with its limit of 250.
+    #[test]
+    fn pending_operators_nest() {
+        let cases = [
+            ("(", "1+1", ")", 248),
+            ("(", "1==1", ")", 248),
+            ("(", "1+2*3", ")", 247),
+            ("1+2*(", "1", ")", 83),
+            ("2*1+(", "1", ")", 124),
+            ("true==(", "true", ")", 124),
+            ("1+-(", "1", ")", 124),
+            ("true == !(", "true", ")", 124),
+            ("1 in [", "1", "]", 124),
+            ("x in -(", "1", ")", 124),
+            ("true&&1==1+(", "1", ")", 124),
+            ("-(", "1", ")", 249),
+            ("true&&(", "true", ")", 249),
+        ];
+        for (open, core, close, depth) in cases {
+            let nesting =
+                |depth| estimate(&[open.repeat(depth), core.to_owned(), close.repeat(depth)].concat()).nesting;
+            assert!(nesting(depth) < 250 && nesting(depth + 1) >= 250, "{open}: {}", nesting(depth));
+        }
+    }
+
     #[test]
     fn literals_and_conjunctions_do_not_nest() {
-        assert_eq!(estimate("'((((' == r'\\' + \"[\\\"[\" // ((((").nesting, 0);
+        assert_eq!(estimate("'((((' == r'\\' + \"[\\\"[\" // ((((").nesting, 1);
         assert!(estimate(&"a.b == c && ".repeat(500)).total < 10);
         assert!(estimate(&"'''it's ((('''".repeat(50)).nesting == 0);
     }

@@ -8,6 +8,7 @@ use super::check::{self, Checked};
 use super::declarations::{self, Root};
 use super::error::CompileError;
 use super::function::{self, Function, Functions};
+use super::nesting::MAX_NESTING;
 use super::parse::{self, Tree};
 use super::plan;
 use super::program::Program;
@@ -99,10 +100,12 @@ impl Environment {
     }
 
     /// Declares an entry of `variables` with the type of its expression, [`Type::Dyn`] if that does not compile.
-    /// Types that the server forgets between variables (optional, library types) become `dyn`.
+    /// Types that the server forgets between variables (optional, library types) become `dyn`, and so do types
+    /// that nest deeper than values may.
     pub fn declare_variable(&mut self, name: &str, kind: &Type) {
         let mut fields = self.scope.variables.as_ref().map(|known| known.fields.clone()).unwrap_or_default();
-        fields.push((name.to_owned(), declarations::variable_type(kind)));
+        let kind = if kind.nests_within(MAX_NESTING) { declarations::variable_type(kind) } else { Type::Dyn };
+        fields.push((name.to_owned(), kind));
         self.scope.variables = Some(Arc::new(StructType { name: VARIABLES_TYPE.to_owned(), fields }));
     }
 

@@ -1,10 +1,35 @@
 //! Equality across kinds: numbers compare by value, everything else by kind and content.
+//!
+//! A comparison can fail: a library's value on the left refuses whatever is not of its kind. Lists and maps take
+//! a failed comparison of their elements for equality (`common/types/list.go` and `map.go` of cel-go).
 
+use super::error::EvalError;
 use super::map::Map;
 use super::value::{List, Value};
 
-/// Whether two values are equal. Values of different kinds are not equal, except numbers.
+/// Whether two values are known to be equal, as membership asks; the operands are not interchangeable.
 pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
+    compare(left, right) == Ok(true)
+}
+
+/// Whether two values are equal, as `==` asks. Null is comparable with everything.
+pub fn compare(left: &Value<'_>, right: &Value<'_>) -> Result<bool, EvalError> {
+    match (left, right) {
+        (Value::Opaque(_), Value::Null) => Ok(false),
+        _ => compare_non_null(left, right),
+    }
+}
+
+fn compare_non_null(left: &Value<'_>, right: &Value<'_>) -> Result<bool, EvalError> {
+    match (left, right) {
+        (Value::Optional(Some(left)), Value::Optional(Some(right))) => compare_non_null(left, right),
+        (Value::Opaque(left), Value::Opaque(right)) => left.equals(right.as_ref()),
+        (Value::Opaque(_), _) => Err(EvalError::no_such_overload()),
+        _ => Ok(same_content(left, right)),
+    }
+}
+
+fn same_content(left: &Value<'_>, right: &Value<'_>) -> bool {
     match (left, right) {
         (Value::Null, Value::Null) | (Value::Variables, Value::Variables) => true,
         (Value::Bool(left), Value::Bool(right)) => left == right,
@@ -15,8 +40,7 @@ pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
         (Value::Type(left), Value::Type(right)) => left.as_str() == right.as_str(),
         (Value::List(left), Value::List(right)) => lists_equal(left, right),
         (Value::Map(left), Value::Map(right)) => maps_equal(left, right),
-        (Value::Optional(left), Value::Optional(right)) => optionals_equal(left.as_deref(), right.as_deref()),
-        (Value::Opaque(left), Value::Opaque(right)) => left.equals(right.as_ref()),
+        (Value::Optional(left), Value::Optional(right)) => left.is_none() && right.is_none(),
         _ => compare_numbers(left, right).is_some_and(std::cmp::Ordering::is_eq),
     }
 }
@@ -24,21 +48,17 @@ pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
 fn lists_equal(left: &List<'_>, right: &List<'_>) -> bool {
     match (left, right) {
         (List::Json(left), List::Json(right)) if std::ptr::eq(*left, *right) => true,
-        _ => left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| equal(&left, &right)),
+        _ => left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| may_equal(&left, &right)),
     }
 }
 
 fn maps_equal(left: &Map<'_>, right: &Map<'_>) -> bool {
     left.len() == right.len()
-        && left.iter().all(|(key, value)| right.get(&key).is_some_and(|other| equal(&value, &other)))
+        && left.iter().all(|(key, value)| right.get(&key).is_some_and(|other| may_equal(&value, &other)))
 }
 
-fn optionals_equal(left: Option<&Value<'_>>, right: Option<&Value<'_>>) -> bool {
-    match (left, right) {
-        (None, None) => true,
-        (Some(left), Some(right)) => equal(left, right),
-        _ => false,
-    }
+fn may_equal(left: &Value<'_>, right: &Value<'_>) -> bool {
+    compare(left, right) != Ok(false)
 }
 
 /// The order of two numbers of any kinds, none for other values and for NaN.

@@ -10,9 +10,23 @@ pub enum EvalError {
     /// An ordinary failure, which `&&`, `||` and the macros built on them can absorb.
     #[error("{0}")]
     Failed(Cow<'static, str>),
+    /// An authorization check, which only a cluster could answer. Absorbed like an ordinary failure.
+    #[error("{0}")]
+    Unanswered(&'static str),
+    /// A variable failed within the evaluation that used it.
+    #[error("{text}")]
+    Variable {
+        /// The whole text.
+        text: String,
+        /// What the failure comes down to, through all variables in between.
+        cause: Cause,
+    },
     /// The expression's own cost limit was exceeded; nothing absorbs this.
     #[error("operation cancelled: actual cost limit exceeded")]
     CostLimit,
+    /// A value that the server's own language cannot use as a key; the server gives the evaluation up.
+    #[error("internal error: runtime error: hash of unhashable type types.Bytes")]
+    Unhashable,
     /// The evaluation nests deeper than this evaluator's stack allows; nothing absorbs this.
     #[error("operation cancelled: evaluation nests too deeply")]
     Depth,
@@ -34,10 +48,37 @@ impl EvalError {
         Self::new(format!("no such key: {key}"))
     }
 
+    /// The failure of a variable, for those who use it.
+    pub(super) fn of_variable(name: &str, error: &Self) -> Self {
+        let text = format!("composited variable {name:?} fails to evaluate: {error}");
+        Self::Variable { text, cause: error.cause() }
+    }
+
+    /// What the failure comes down to.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Failed(_) | Self::Unhashable => Cause::Expression,
+            Self::CostLimit => Cause::Cost,
+            Self::Unanswered(_) | Self::Depth => Cause::Evaluator,
+            Self::Variable { cause, .. } => *cause,
+        }
+    }
+
     /// Whether a logical operator may absorb the failure.
     pub fn is_absorbable(&self) -> bool {
-        matches!(self, Self::Failed(_))
+        matches!(self, Self::Failed(_) | Self::Unanswered(_) | Self::Variable { .. })
     }
+}
+
+/// What a failed evaluation comes down to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The expression, which fails on the server too.
+    Expression,
+    /// The cost limit.
+    Cost,
+    /// What this evaluator cannot do and a server could.
+    Evaluator,
 }
 
 /// One finding of the parser or the checker.

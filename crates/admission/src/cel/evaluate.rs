@@ -3,7 +3,7 @@
 use super::cost;
 use super::declarations::Root;
 use super::dispatch;
-use super::equality::equal;
+use super::equality::{compare, equal};
 use super::error::EvalError;
 use super::functions;
 use super::map::Entries;
@@ -130,7 +130,7 @@ impl<'a, 'v> Evaluator<'a, 'v> {
             Root::Request => roots.request,
             Root::NamespaceObject => roots.namespace_object,
             Root::Variables => return Ok(Value::Variables),
-            Root::Authorizer => return Err(EvalError::new("authorizer is not available to this evaluation")),
+            Root::Authorizer => return Err(EvalError::Unanswered("authorizer is not available to this evaluation")),
         };
         Ok(object.map_or(Value::Null, Value::from_json))
     }
@@ -194,7 +194,9 @@ impl<'a, 'v> Evaluator<'a, 'v> {
             _ => cost::tenth(operand(&left).min(operand(&right))),
         };
         self.charge(cost)?;
-        Ok(Value::Bool(equal(&left?, &right?) != negated))
+        let outcome = compare(&left?, &right?);
+        // A comparison that fails makes `==` fail, but `!=` true.
+        if negated { Ok(Value::Bool(outcome != Ok(true))) } else { outcome.map(Value::Bool) }
     }
 
     fn not_strictly_false(&mut self, operand: &'a Node) -> Outcome<'a> {
@@ -218,7 +220,7 @@ impl<'a, 'v> Evaluator<'a, 'v> {
     }
 
     fn member(&mut self, element: &'a Node, of: &'a Members) -> Outcome<'a> {
-        let element = self.eval(element)?;
+        let element = hashable(self.eval(element)?)?;
         let found = match (of, &element) {
             (Members::Texts(texts), Value::String(text)) => texts.contains(text.as_str()),
             (Members::Texts(_), _) => false,
@@ -316,7 +318,7 @@ impl<'a, 'v> Evaluator<'a, 'v> {
     fn entries(&mut self, entries: &'a [(Node, Node, bool)]) -> Result<Entries<'a>, EvalError> {
         let mut made = Entries::new();
         for (key, value, optional) in entries {
-            let key = self.eval(key)?;
+            let key = hashable(self.eval(key)?)?;
             match (self.eval(value)?, optional) {
                 (value, false) => made.insert(key, value),
                 (Value::Optional(Some(value)), true) => made.insert(key, value.as_ref().clone()),
@@ -370,7 +372,7 @@ impl<'a, 'v> Evaluator<'a, 'v> {
         change: impl FnOnce(Value<'a>, T) -> Outcome<'a>,
     ) -> Outcome<'a> {
         match with {
-            Err(error) if !error.is_absorbable() => return Err(error),
+            Err(error) if !error.is_absorbable() => Err(error),
             with => {
                 let held = self.take(accumulator);
                 let outcome = held.and_then(|held| change(held, with?));
@@ -411,6 +413,11 @@ impl<'a, 'v> Evaluator<'a, 'v> {
 /// Whether an outcome ends the whole evaluation, so that no operator may absorb it.
 pub(super) fn ends<T>(outcome: &Result<T, EvalError>) -> bool {
     matches!(outcome, Err(error) if !error.is_absorbable())
+}
+
+/// The value, if the server can use it as a key.
+fn hashable(value: Value<'_>) -> Outcome<'_> {
+    if matches!(value, Value::Bytes(_)) { Err(EvalError::Unhashable) } else { Ok(value) }
 }
 
 /// A program's constant, its text borrowed.

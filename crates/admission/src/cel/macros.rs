@@ -24,8 +24,6 @@ type Expansion = Result<Expr, Misuse>;
 const OPTIONAL_TYPES: KubeVersion = KubeVersion::minor(28);
 const TWO_VARIABLES: KubeVersion = KubeVersion::minor(32);
 const LISTS: KubeVersion = KubeVersion::minor(34);
-/// The name that the second macro version of `exists_one` got with cel-go 0.23.
-const EXISTS_ONE_RENAMED: KubeVersion = KubeVersion::OLDEST;
 
 /// Expands a call if it is a macro of this compatibility version, else gives it back as a call.
 pub(super) fn expand(positions: &mut Positions, version: KubeVersion, call: Call) -> Expansion {
@@ -70,7 +68,6 @@ impl Macro {
             ("all", 2) => (Self::Quantifier(Quantifier::All), KubeVersion::OLDEST),
             ("exists", 2) => (Self::Quantifier(Quantifier::Exists), KubeVersion::OLDEST),
             ("exists_one", 2) => (Self::Quantifier(Quantifier::ExistsOne), KubeVersion::OLDEST),
-            ("existsOne", 2) => (Self::Quantifier(Quantifier::ExistsOne), EXISTS_ONE_RENAMED),
             ("map", 2 | 3) => (Self::Map, KubeVersion::OLDEST),
             ("filter", 2) => (Self::Filter, KubeVersion::OLDEST),
             ("optMap", 2) => (Self::OptMap, OPTIONAL_TYPES),

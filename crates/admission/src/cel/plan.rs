@@ -12,6 +12,7 @@ use super::dispatch;
 use super::error::CompileError;
 use super::function::{Binding, Function};
 use super::functions;
+use super::library::re2;
 use super::map::Entries;
 use super::overload::{CostFunction, PatternImplementation};
 use super::show::go_type;
@@ -357,12 +358,8 @@ fn quantifier(fold: Fold) -> Node {
 }
 
 fn negates(node: &Node, place: usize) -> bool {
-    match node {
-        Node::Call(call) => {
-            call.function.name == operator::NOT && matches!(call.arguments.as_slice(), [operand] if local_place(operand) == Some(place))
-        }
-        _ => false,
-    }
+    matches!(node, Node::Call(call) if call.function.name == operator::NOT
+        && matches!(call.arguments.as_slice(), [operand] if local_place(operand) == Some(place)))
 }
 
 fn append(function: &Arc<Function>, overloads: &[usize], mut nodes: Vec<Node>) -> Planned {
@@ -442,7 +439,7 @@ fn compile_pattern(function: &Function, arguments: &[Node]) -> Planned<Option<(R
     };
     match arguments.get(position) {
         Some(Node::Constant(Value::String(pattern))) => {
-            let regex = super::pattern::compile(pattern.as_str()).map_err(failure)?;
+            let regex = re2::compile(pattern.as_str()).map_err(failure)?;
             Ok(Some((regex, implementation)))
         }
         _ => Ok(None),

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::error::{CompileError, EvalError};
 use super::evaluate::Evaluator;
+use super::nesting::Nesting;
 use super::plan::Node;
 use super::types::Type;
 use super::value::Value;
@@ -103,12 +104,20 @@ pub struct Activation<'a> {
     memo: RefCell<Memo<'a>>,
     pub(super) variables_cost: Cell<u64>,
     pub(super) depth: Cell<usize>,
+    nesting: RefCell<Nesting>,
 }
 
 impl<'a> Activation<'a> {
     /// An activation without variables.
     pub fn new(roots: Roots<'a>) -> Self {
-        Self { roots, variables: None, memo: RefCell::default(), variables_cost: Cell::new(0), depth: Cell::new(0) }
+        Self {
+            roots,
+            variables: None,
+            memo: RefCell::default(),
+            variables_cost: Cell::new(0),
+            depth: Cell::new(0),
+            nesting: RefCell::default(),
+        }
     }
 
     /// An activation with a policy's variables, none evaluated yet.
@@ -151,6 +160,10 @@ impl<'a> Activation<'a> {
         };
         let (result, cost) = program.run(self);
         self.variables_cost.set(self.variables_cost.get().saturating_add(cost));
-        result.map_err(|error| EvalError::new(format!("composited variable {name:?} fails to evaluate: {error}")))
+        let bounded = result.and_then(|value| match self.nesting.borrow_mut().measure(&value) {
+            Some(_) => Ok(value),
+            None => Err(EvalError::Depth),
+        });
+        bounded.map_err(|error| EvalError::of_variable(name, &error))
     }
 }

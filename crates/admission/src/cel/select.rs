@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cost;
 use super::declarations::Root;
 use super::error::EvalError;
-use super::evaluate::{ends, Evaluator, Outcome};
+use super::evaluate::{Evaluator, Outcome, ends};
 use super::plan::{Base, Key, Step};
 use super::show::{go_type, show};
 use super::value::Value;

@@ -177,6 +177,17 @@ impl Type {
         }
     }
 
+    /// Whether the type nests at most this deep.
+    pub(crate) fn nests_within(&self, limit: usize) -> bool {
+        let Some(below) = limit.checked_sub(1) else { return false };
+        match self {
+            Self::List(part) | Self::Type(part) => part.nests_within(below),
+            Self::Map(key, value) => key.nests_within(below) && value.nests_within(below),
+            Self::Opaque(_, parts) => parts.iter().all(|part| part.nests_within(below)),
+            _ => true,
+        }
+    }
+
     /// Calls a function with each part of the type, the type itself included.
     pub(crate) fn visit(&self, visitor: &mut impl FnMut(&Self)) {
         visitor(self);

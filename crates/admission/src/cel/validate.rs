@@ -4,8 +4,9 @@ use super::ast::{Element, Entry, Expr, Kind};
 use super::check::Checked;
 use super::environment::KubeVersion;
 use super::error::Finding;
+use super::library::format_clauses::{Clause, Clauses};
+use super::library::re2;
 use super::parse::Tree;
-use super::pattern;
 use super::source::Source;
 use super::time::{Duration, Timestamp};
 use super::types::Type;
@@ -48,7 +49,7 @@ impl Validator<'_> {
         match &expr.kind {
             Kind::Literal(_) | Kind::Ident(_) => {}
             Kind::Select { operand, .. } => self.expr(operand),
-            Kind::Call { function, target, arguments } => self.call(function, target.as_deref(), arguments),
+            Kind::Call { function, target, arguments } => self.call(expr.id, function, target.as_deref(), arguments),
             Kind::List(elements) => self.list(elements),
             Kind::Map(entries) => self.map(entries),
             Kind::Struct { fields, .. } => fields.iter().for_each(|field| self.expr(&field.value)),
@@ -60,12 +61,46 @@ impl Validator<'_> {
         }
     }
 
-    fn call(&mut self, function: &str, target: Option<&Expr>, arguments: &[Expr]) {
+    fn call(&mut self, id: usize, function: &str, target: Option<&Expr>, arguments: &[Expr]) {
         let formats = self.constants && function == MIXING;
         self.constant(function, arguments);
+        if let (true, Some(target), [items]) = (formats, target, arguments) {
+            self.format(id, target, items);
+        }
         self.formatting += usize::from(formats);
         target.into_iter().chain(arguments).for_each(|part| self.expr(part));
         self.formatting -= usize::from(formats);
+    }
+
+    /// A constant format text with a list literal is read in advance; the first problem is reported.
+    fn format(&mut self, id: usize, text: &Expr, items: &Expr) {
+        let (Kind::Literal(Value::String(text)), Kind::List(items)) = (&text.kind, &items.kind) else { return };
+        let read = Clauses::read(text.as_str(), items.len());
+        let unfit = read.clauses.iter().zip(items).find_map(|(clause, item)| {
+            let part = self.unfit(*clause, &item.value)?;
+            Some((part.id, clause.refusal(bare_name(&self.type_of(part).runtime_name()))))
+        });
+        let problem = read.problem.as_ref().map(|problem| (id, problem.clone()));
+        let surplus = || read.surplus(items.len()).map(|surplus| (id, surplus));
+        if let Some((id, message)) = unfit.or(problem).or_else(surplus) {
+            self.report(id, message);
+        }
+    }
+
+    /// The part of an item that its clause cannot print.
+    fn unfit<'e>(&self, clause: Clause, item: &'e Expr) -> Option<&'e Expr> {
+        if !clause.accepts(&self.type_of(item)) {
+            return Some(item);
+        }
+        match &item.kind {
+            Kind::List(elements) if clause == Clause::Text => {
+                elements.iter().find_map(|element| self.unfit(clause, &element.value))
+            }
+            Kind::Map(entries) if clause == Clause::Text => entries
+                .iter()
+                .find_map(|entry| self.unfit(clause, &entry.key).or_else(|| self.unfit(clause, &entry.value))),
+            _ => None,
+        }
     }
 
     fn constant(&mut self, function: &str, arguments: &[Expr]) {
@@ -75,7 +110,7 @@ impl Validator<'_> {
             ("duration", Value::Int(_)) => false,
             ("timestamp", Value::String(text)) => Timestamp::parse(text.as_str()).is_some(),
             ("timestamp", Value::Int(seconds)) => Timestamp::new(*seconds, 0, 0).is_some(),
-            ("matches", Value::String(text)) => pattern::compile(text.as_str()).is_ok(),
+            ("matches", Value::String(text)) => re2::compile(text.as_str()).is_ok(),
             _ => true,
         };
         if self.constants && !valid {
@@ -127,4 +162,9 @@ impl Validator<'_> {
             }
         }
     }
+}
+
+/// The name of a type without its parameters.
+fn bare_name(name: &str) -> &str {
+    name.split_once('(').map_or(name, |(bare, _)| bare)
 }

@@ -49,14 +49,19 @@ pub enum Value<'a> {
 pub trait Opaque: fmt::Debug + Send + Sync {
     /// The full type name, such as `kubernetes.Quantity`.
     fn type_name(&self) -> &'static str;
-    /// Whether the two are equal; a value of another type is not.
-    fn equals(&self, other: &dyn Opaque) -> bool;
+    /// Whether the two are equal; with a value of another type the comparison fails.
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError>;
     /// The size where the type has one (`size()` of the cost model), else none.
     fn cost_size(&self) -> Option<u64> {
         None
     }
     /// For downcasts.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// The other operand of a comparison, if it is of the same kind; the server has no overload otherwise.
+pub fn same_kind<T: 'static>(other: &dyn Opaque) -> Result<&T, EvalError> {
+    other.as_any().downcast_ref().ok_or_else(EvalError::no_such_overload)
 }
 
 /// Text, borrowed where possible.

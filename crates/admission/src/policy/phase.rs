@@ -1,7 +1,7 @@
 //! Evaluating the expressions of one phase one after another, out of one budget.
 
 use super::compile::{Expression, compile_error_text};
-use crate::cel::{Activation, EvalError, Value};
+use crate::cel::{Activation, Cause, EvalError, Value};
 use crate::verdict::{ErrorKind, ExpressionCost};
 
 /// The cost that is left. Running out ends a phase.
@@ -67,19 +67,10 @@ impl ExpressionError {
     }
 }
 
-/// What the authorizer and its checks answer here.
-const UNANSWERED: [&str; 2] =
-    ["authorizer is not available to this evaluation", "authorization checks cannot be evaluated without a cluster"];
-
-/// A failure within a variable stands at the end of the text with which the expressions that use it fail.
 fn kind(error: &EvalError) -> ErrorKind {
-    let text = error.to_string();
-    let ends = |cause: &EvalError| text.ends_with(&cause.to_string());
-    if ends(&EvalError::CostLimit) {
-        ErrorKind::Cost
-    } else if ends(&EvalError::Depth) || UNANSWERED.iter().any(|answer| text.ends_with(answer)) {
-        ErrorKind::Unsupported
-    } else {
-        ErrorKind::Evaluation
+    match error.cause() {
+        Cause::Cost => ErrorKind::Cost,
+        Cause::Evaluator => ErrorKind::Unsupported,
+        Cause::Expression => ErrorKind::Evaluation,
     }
 }

@@ -87,7 +87,9 @@ pub fn service_account(text: &str) -> Result<ServiceAccount, String> {
         Some((namespace, name)) if plain(namespace) && plain(name) => {
             Ok(ServiceAccount { namespace: namespace.to_owned(), name: name.to_owned() })
         }
-        _ => Err(format!("`{text}` is no service account; write namespace/name, for example kubevirt/kubevirt-handler")),
+        _ => {
+            Err(format!("`{text}` is no service account; write namespace/name, for example kubevirt/kubevirt-handler"))
+        }
     }
 }
 
@@ -124,7 +126,8 @@ mod tests {
 
     #[test]
     fn extra_takes_the_place_of_claims() {
-        let identity = user(&format!("{{account: a/b, claims: {{node: n1}}, extra: {{{NODE_NAME}: [x, y]}}}}")).unwrap();
+        let identity =
+            user(&format!("{{account: a/b, claims: {{node: n1}}, extra: {{{NODE_NAME}: [x, y]}}}}")).unwrap();
         assert_eq!(identity.extra[NODE_NAME], ["x", "y"]);
         assert_eq!(identity.extra[POD_NAME], ["b-n1"]);
     }
@@ -138,7 +141,14 @@ mod tests {
 
     #[test]
     fn a_user_is_one_of_both() {
-        for text in ["{}", "{account: a/b, username: c}", "{username: ''}", "{account: ab}", "{account: /b}", "{account: a/b/c}"] {
+        for text in [
+            "{}",
+            "{account: a/b, username: c}",
+            "{username: ''}",
+            "{account: ab}",
+            "{account: /b}",
+            "{account: a/b/c}",
+        ] {
             assert!(user(text).is_err(), "{text}");
         }
     }

@@ -115,7 +115,8 @@ fn check(suite: &Suite, lines: &[u64]) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
     for (case, line) in suite.cases.iter().zip(lines) {
-        let error = if seen.insert(case.name.as_str()) { problem(suite, case) } else { Some("name: is used twice".into()) };
+        let error =
+            if seen.insert(case.name.as_str()) { problem(suite, case) } else { Some("name: is used twice".into()) };
         problems.extend(error.map(|message| Problem { line: *line, case: Some(case.name.clone()), message }));
     }
     problems
@@ -179,22 +180,58 @@ mod tests {
     #[test]
     fn every_mistake_is_told_with_its_line() {
         let table = [
-            ("- {name: c, user: nobody, old: n1, new: n1, expect: allow}", "line 10: case `c`: user: the suite has no user `nobody`"),
-            ("- {name: c, user: agent, old: n2, new: n1, expect: allow}", "line 10: case `c`: old: the suite has no object `n2`"),
-            ("- {name: c, user: agent, old: n1, expect: allow}", "line 10: case `c`: old: UPDATE has old, and either new or patch"),
-            ("- {name: c, user: agent, operation: DELETE, expect: allow}", "line 10: case `c`: old: DELETE has old, and neither new nor patch"),
-            ("- {name: c, user: agent, operation: CREATE, old: n1, expect: allow}", "line 10: case `c`: new: CREATE has new, and neither old nor patch"),
-            ("- {name: c, user: agent, operation: CONNECT, old: n1, expect: allow}", "line 10: case `c`: subresource: CONNECT has a subresource and old, and no patch"),
+            (
+                "- {name: c, user: nobody, old: n1, new: n1, expect: allow}",
+                "line 10: case `c`: user: the suite has no user `nobody`",
+            ),
+            (
+                "- {name: c, user: agent, old: n2, new: n1, expect: allow}",
+                "line 10: case `c`: old: the suite has no object `n2`",
+            ),
+            (
+                "- {name: c, user: agent, old: n1, expect: allow}",
+                "line 10: case `c`: old: UPDATE has old, and either new or patch",
+            ),
+            (
+                "- {name: c, user: agent, operation: DELETE, expect: allow}",
+                "line 10: case `c`: old: DELETE has old, and neither new nor patch",
+            ),
+            (
+                "- {name: c, user: agent, operation: CREATE, old: n1, expect: allow}",
+                "line 10: case `c`: new: CREATE has new, and neither old nor patch",
+            ),
+            (
+                "- {name: c, user: agent, operation: CONNECT, old: n1, expect: allow}",
+                "line 10: case `c`: subresource: CONNECT has a subresource and old, and no patch",
+            ),
             ("- {name: c, user: {account: x}, old: n1, new: n1, expect: allow}", "`x` is no service account"),
-            ("- {name: c, user: agent, old: n1, new: {apiVersion: v1, kind: Node}, fill: [{map: labels, count: 1, prefix: a, value: b}], expect: allow}", "line 10: case `c`: fill: the object has no metadata to fill"),
-            ("- {name: c, user: agent, old: n1, new: n1, fill: [{map: labels, count: 4000000000, prefix: a, value: b}], expect: allow}", "fill: at most 100000 keys"),
-            ("- {name: c, user: agent, operation: CREATE, new: {apiVersion: a/v1, kind: B}, expect: allow}", "resource: is needed for the kind a/v1 B"),
-            ("- {name: c, user: agent, old: n1, patch: {type: json, body: [{op: remove, path: /x}]}, expect: allow}", "line 10: case `c`: patch: operation '/0' failed at path '/x'"),
-            ("- {name: c, user: agent, old: n1, patch: {type: apply, body: {}}, expect: allow}", "give the reason in notRun.offline"),
+            (
+                "- {name: c, user: agent, old: n1, new: {apiVersion: v1, kind: Node}, fill: [{map: labels, count: 1, prefix: a, value: b}], expect: allow}",
+                "line 10: case `c`: fill: the object has no metadata to fill",
+            ),
+            (
+                "- {name: c, user: agent, old: n1, new: n1, fill: [{map: labels, count: 4000000000, prefix: a, value: b}], expect: allow}",
+                "fill: at most 100000 keys",
+            ),
+            (
+                "- {name: c, user: agent, operation: CREATE, new: {apiVersion: a/v1, kind: B}, expect: allow}",
+                "resource: is needed for the kind a/v1 B",
+            ),
+            (
+                "- {name: c, user: agent, old: n1, patch: {type: json, body: [{op: remove, path: /x}]}, expect: allow}",
+                "line 10: case `c`: patch: operation '/0' failed at path '/x'",
+            ),
+            (
+                "- {name: c, user: agent, old: n1, patch: {type: apply, body: {}}, expect: allow}",
+                "give the reason in notRun.offline",
+            ),
             ("- {name: c, user: agent, old: n1, new: n1, expect: maybe}", "line 10: "),
             ("- {name: c, user: agent, old: n1, new: n1, expect: allow, oops: 1}", "line 10: "),
             ("- {name: c, user: agent, old: 5, new: n1, expect: allow}", "must be a name or an object"),
-            ("- {name: c, user: agent, old: n1, new: n1, expect: allow}\n- {name: c, user: agent, old: n1, new: n1, expect: allow}", "line 11: case `c`: name: is used twice"),
+            (
+                "- {name: c, user: agent, old: n1, new: n1, expect: allow}\n- {name: c, user: agent, old: n1, new: n1, expect: allow}",
+                "line 11: case `c`: name: is used twice",
+            ),
             ("- [", "line "),
         ];
         for (cases, expected) in table {
@@ -215,7 +252,10 @@ mod tests {
         for (text, expected) in [
             (format!("apiVersion: v2\nkind: Suite\n{tail}"), "line 1: apiVersion: is `v2`"),
             (format!("apiVersion: nodebound.io/cases/v1\nkind: Node\n{tail}"), "line 2: kind: is `Node`"),
-            ("apiVersion: nodebound.io/cases/v1\nkind: Suite\nmetadata: {name: s}\ncases: []".to_owned(), "line 3: needs a profile"),
+            (
+                "apiVersion: nodebound.io/cases/v1\nkind: Suite\nmetadata: {name: s}\ncases: []".to_owned(),
+                "line 3: needs a profile",
+            ),
             (String::new(), "line "),
             ("[".repeat(5000), "line "),
         ] {

@@ -132,7 +132,9 @@ mod tests {
 
     fn apply(patch_type: &str, body: Value) -> Result<Value, Unpatchable> {
         let patch: Patch = serde_json::from_value(json!({"type": patch_type, "body": body})).unwrap();
-        patch.apply(&json!({"metadata": {"labels": {"a": "1", "b": "2"}, "finalizers": ["x/y"]}, "spec": {"taints": [1]}}))
+        patch.apply(
+            &json!({"metadata": {"labels": {"a": "1", "b": "2"}, "finalizers": ["x/y"]}, "spec": {"taints": [1]}}),
+        )
     }
 
     fn labels(result: Result<Value, Unpatchable>) -> Value {
@@ -141,17 +143,27 @@ mod tests {
 
     #[test]
     fn merge_and_json_patches_change_the_object() {
-        assert_eq!(labels(apply("merge", json!({"metadata": {"labels": {"a": null, "c": "3"}}}))), json!({"b": "2", "c": "3"}));
+        assert_eq!(
+            labels(apply("merge", json!({"metadata": {"labels": {"a": null, "c": "3"}}}))),
+            json!({"b": "2", "c": "3"})
+        );
         let body = json!([{"op": "test", "path": "/metadata/labels/a", "value": "1"}, {"op": "remove", "path": "/metadata/labels/a"}]);
         assert_eq!(labels(apply("json", body)), json!({"b": "2"}));
-        assert_eq!(labels(apply("strategic", json!({"metadata": {"labels": {"a": "9"}}}))), json!({"a": "9", "b": "2"}));
+        assert_eq!(
+            labels(apply("strategic", json!({"metadata": {"labels": {"a": "9"}}}))),
+            json!({"a": "9", "b": "2"})
+        );
     }
 
     #[test]
     fn what_becomes_empty_vanishes() {
-        let emptied = apply("merge", json!({"metadata": {"labels": {"a": null, "b": null}, "finalizers": []}})).unwrap();
+        let emptied =
+            apply("merge", json!({"metadata": {"labels": {"a": null, "b": null}, "finalizers": []}})).unwrap();
         assert_eq!(emptied["metadata"], json!({}));
-        assert_eq!(apply("merge", json!({"metadata": {"labels": null}})).unwrap()["metadata"], json!({"finalizers": ["x/y"]}));
+        assert_eq!(
+            apply("merge", json!({"metadata": {"labels": null}})).unwrap()["metadata"],
+            json!({"finalizers": ["x/y"]})
+        );
     }
 
     #[test]

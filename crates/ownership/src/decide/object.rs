@@ -31,9 +31,8 @@ pub(super) fn judge(profile: &Profile, request: &Request<'_>) -> Verdict {
 pub(super) fn unchanged_but(fields: &[&str], old: Option<&Value>, new: Option<&Value>) -> bool {
     let [old, new] = [old, new].map(|value| value.and_then(Value::as_object));
     let keys = old.into_iter().chain(new).flat_map(Map::keys);
-    keys.filter(|key| !fields.contains(&key.as_str())).all(|key| {
-        equal_fields(old.and_then(|map| map.get(key)), new.and_then(|map| map.get(key)))
-    })
+    keys.filter(|key| !fields.contains(&key.as_str()))
+        .all(|key| equal_fields(old.and_then(|map| map.get(key)), new.and_then(|map| map.get(key))))
 }
 
 fn within(profile: &Profile, old: Object<'_>, new: Object<'_>) -> bool {
@@ -44,7 +43,8 @@ fn within(profile: &Profile, old: Object<'_>, new: Object<'_>) -> bool {
     let (labels, annotations) = (profile.labels(), profile.annotations());
     let before = Extent::of(labels, old.labels()) + Extent::of(annotations, old.annotations());
     let after = Extent::of(labels, new.labels()) + Extent::of(annotations, new.annotations());
-    let removed = removed(labels, old.labels(), new.labels()) + removed(annotations, old.annotations(), new.annotations());
+    let removed =
+        removed(labels, old.labels(), new.labels()) + removed(annotations, old.annotations(), new.annotations());
     let grows_past = |limit: Option<u32>, before: u64, after: u64| {
         limit.is_some_and(|limit| after > u64::from(limit) && after > before)
     };
@@ -62,9 +62,10 @@ struct Extent {
 
 impl Extent {
     fn of(owned: &Owned, texts: Texts<'_>) -> Self {
-        texts.iter().filter(|(key, _)| owned.owns(key)).fold(Self::default(), |sum, (key, value)| {
-            sum + Self { keys: 1, bytes: (key.len() + value.len()) as u64 }
-        })
+        texts
+            .iter()
+            .filter(|(key, _)| owned.owns(key))
+            .fold(Self::default(), |sum, (key, value)| sum + Self { keys: 1, bytes: (key.len() + value.len()) as u64 })
     }
 }
 

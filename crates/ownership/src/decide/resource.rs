@@ -25,7 +25,7 @@ pub(super) fn judge(profile: &Profile, resource: &Resource, request: &Request<'_
     };
     own_node(profile, request, |claim| belongs(resource, judged, claim))?;
     let Some((old, new)) = change else { return Ok(()) };
-    none(Rule::NodeField, moved(profile, resource, request, old, new))?;
+    none(Rule::NodeField, moved(profile, resource, old, new))?;
     none(Rule::Introduce, introduced(resource, old, new))?;
     if may_change(resource, old, new) {
         return Ok(());
@@ -39,26 +39,15 @@ fn belongs(resource: &Resource, object: Object<'_>, claim: &NodeClaim<'_>) -> bo
     resource.node.is_empty() || resource.node.iter().any(|path| path.text(object.raw()) == *name)
 }
 
-/// Node fields that name neither the claimed node nor what a node field held before. A missing field holds empty text.
-fn moved(
-    profile: &Profile,
-    resource: &Resource,
-    request: &Request<'_>,
-    old: Object<'_>,
-    new: Object<'_>,
-) -> BTreeSet<String> {
+/// Fields naming a node that hold nothing of what such a field held before; the claimed node is among that, by the rule
+/// `own-node`. A missing field holds empty text.
+fn moved(profile: &Profile, resource: &Resource, old: Object<'_>, new: Object<'_>) -> BTreeSet<String> {
     if profile.node() == OwnNode::Any {
         return BTreeSet::new();
     }
-    let claimed = match request.user.node_claim() {
-        NodeClaim::Node { name, .. } => Some(name),
-        NodeClaim::Absent | NodeClaim::Void => None,
-    };
-    let before: Vec<&Value> = resource.node.iter().map(|path| held(path, old)).collect();
-    let known = |value: &Value| {
-        before.iter().any(|held| equal(held, value)) || claimed.is_some_and(|node| value.as_str() == Some(node))
-    };
-    names(resource.node.iter().filter(|path| !known(held(path, new))))
+    let fields = || resource.node.iter().chain(&resource.node_references);
+    let known = |value: &Value| fields().any(|path| equal(held(path, old), value));
+    names(fields().filter(|path| !known(held(path, new))))
 }
 
 fn introduced(resource: &Resource, old: Object<'_>, new: Object<'_>) -> BTreeSet<String> {

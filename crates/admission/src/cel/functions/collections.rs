@@ -95,7 +95,7 @@ fn size<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn contains<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
-        [element, Value::List(list)] => Ok(Value::Bool(list.iter().any(|candidate| equal(&candidate, element)))),
+        [element, Value::List(list)] => Ok(Value::Bool(list.iter().any(|candidate| equal(element, &candidate)))),
         [key, Value::Map(map)] => Ok(Value::Bool(map.contains(key))),
         _ => Err(EvalError::no_such_overload()),
     }

@@ -14,7 +14,7 @@ use super::{Signature, overloaded, signature, special};
 type Outcome<'a> = Result<Value<'a>, EvalError>;
 
 /// First compatibility version whose servers carry version 2 of the optional library (cel-go 0.23).
-const VERSION_2: KubeVersion = KubeVersion::minor(33);
+const VERSION_2: KubeVersion = KubeVersion::minor(32);
 
 pub(super) fn functions() -> Vec<Function> {
     let mut all = vec![of(), of_non_zero(), none(), value(), has_value(), either(), or_value()];

@@ -5,6 +5,7 @@ use regex::Regex;
 use super::super::cost;
 use super::super::error::EvalError;
 use super::super::function::{Binding, Function};
+use super::super::library::re2;
 use super::super::types::Type;
 use super::super::value::Value;
 use super::{signature, singleton};
@@ -69,7 +70,7 @@ fn ends_with<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn matches<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
     let (text, pattern) = texts(arguments)?;
-    let pattern = super::super::pattern::compile(pattern).map_err(EvalError::new)?;
+    let pattern = re2::compile(pattern).map_err(EvalError::new)?;
     Ok(Value::Bool(pattern.is_match(text)))
 }
 

@@ -9,7 +9,7 @@ use crate::cel::environment::KubeVersion;
 use crate::cel::error::EvalError;
 use crate::cel::overload::{Implementation, Overload};
 use crate::cel::types::Type;
-use crate::cel::value::{Opaque, Value};
+use crate::cel::value::{Opaque, Value, same_kind};
 
 /// The type's name on the server.
 const NAME: &str = "kubernetes.NamedFormat";
@@ -54,8 +54,8 @@ impl Opaque for Format {
         NAME
     }
 
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.name == other.name)
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError> {
+        same_kind::<Self>(other).map(|other| self.name == other.name)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -11,7 +11,7 @@ use crate::cel::environment::KubeVersion;
 use crate::cel::error::EvalError;
 use crate::cel::overload::{Implementation, Overload};
 use crate::cel::types::Type;
-use crate::cel::value::{Opaque, Value};
+use crate::cel::value::{Opaque, Value, same_kind};
 
 /// The release whose expressions know addresses first.
 const SINCE: KubeVersion = KubeVersion::minor(30);
@@ -32,8 +32,8 @@ impl Opaque for Address {
         "net.IP"
     }
 
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref() == Some(self)
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError> {
+        same_kind(other).map(|other| self == other)
     }
 
     fn cost_size(&self) -> Option<u64> {
@@ -50,8 +50,8 @@ impl Opaque for Prefix {
         "net.CIDR"
     }
 
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref() == Some(self)
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError> {
+        same_kind(other).map(|other| self == other)
     }
 
     fn cost_size(&self) -> Option<u64> {

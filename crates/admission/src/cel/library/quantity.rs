@@ -2,7 +2,7 @@
 //!
 //! Two oddities of the server are kept. Comparing a quantity with a large one makes it large, and adding to
 //! a large one changes it in place; both show where a value is used twice. And the result of `add` and `sub`
-//! is equal to nothing when it stands on the right of `==`.
+//! cannot be compared when it stands on the right of `==`.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -14,7 +14,7 @@ use crate::cel::environment::KubeVersion;
 use crate::cel::error::EvalError;
 use crate::cel::overload::Overload;
 use crate::cel::types::Type;
-use crate::cel::value::{Opaque, Value};
+use crate::cel::value::{Opaque, Value, same_kind};
 
 /// The type's name on the server.
 const NAME: &str = "kubernetes.Quantity";
@@ -105,9 +105,12 @@ impl Opaque for Quantity {
         NAME
     }
 
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        let other = other.as_any().downcast_ref::<Self>().filter(|other| !other.computed);
-        other.is_some_and(|other| self.amount().compare(&other.amount()) == Ok(Ordering::Equal))
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError> {
+        let other = same_kind::<Self>(other)?;
+        if other.computed {
+            return Err(EvalError::no_such_overload());
+        }
+        Ok(self.amount().compare(&other.amount()) == Ok(Ordering::Equal))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -238,7 +241,7 @@ mod tests {
     }
 
     fn same(left: &Value<'_>, right: &Value<'_>) -> bool {
-        left.downcast::<Quantity>().unwrap().equals(right.downcast::<Quantity>().unwrap())
+        left.downcast::<Quantity>().unwrap().equals(right.downcast::<Quantity>().unwrap()) == Ok(true)
     }
 
     #[test]

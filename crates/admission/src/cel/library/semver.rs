@@ -12,7 +12,7 @@ use crate::cel::environment::KubeVersion;
 use crate::cel::error::EvalError;
 use crate::cel::overload::Overload;
 use crate::cel::types::Type;
-use crate::cel::value::{Opaque, Value};
+use crate::cel::value::{Opaque, Value, same_kind};
 
 /// The type's name on the server.
 const NAME: &str = "kubernetes.Semver";
@@ -161,8 +161,8 @@ impl Opaque for Version {
         NAME
     }
 
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref() == Some(self)
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError> {
+        same_kind(other).map(|other| self == other)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -313,8 +313,8 @@ mod tests {
     #[test]
     fn build_metadata_counts_for_nothing() {
         let parse = |text| Version::parse(text, false).unwrap();
-        assert!(parse("1.2.3").equals(&parse("1.2.3+build")));
-        assert!(!parse("1.2.3").equals(&parse("1.2.3-build")));
+        assert_eq!(parse("1.2.3").equals(&parse("1.2.3+build")), Ok(true));
+        assert_eq!(parse("1.2.3").equals(&parse("1.2.3-build")), Ok(false));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::cel::error::EvalError;
 use crate::cel::map::Entries;
 use crate::cel::overload::Overload;
 use crate::cel::types::Type;
-use crate::cel::value::{Opaque, Value};
+use crate::cel::value::{Opaque, Value, same_kind};
 
 /// The type's name on the server.
 const NAME: &str = "kubernetes.URL";
@@ -19,8 +19,8 @@ impl Opaque for Url {
         NAME
     }
 
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.to_octets() == other.to_octets())
+    fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError> {
+        same_kind::<Self>(other).map(|other| self.to_octets() == other.to_octets())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -5,7 +5,6 @@ mod differential;
 mod hostile;
 mod laziness;
 mod server_outcomes;
-mod timing;
 mod versions;
 
 use serde_json::Value as Json;

@@ -249,7 +249,9 @@ fn object(choices: &mut Choices<'_>, target: usize) -> Value {
         4 => shape_thing(choices, &mut object),
         5 => {
             object["spec"] = json!({"a": 1});
-            object["status"] = json!({"redo": true, "point": "p"});
+            if !choices.one_in(8) {
+                object["status"] = json!({"redo": true, "point": "p"});
+            }
         }
         _ if choices.one_in(12) => {}
         _ => {

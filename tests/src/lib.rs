@@ -1,4 +1,5 @@
 //! What the agreement and end-to-end tests share: generated requests, and the two implementations of the rule.
+#![expect(clippy::panic, reason = "in a tool of tests, panicking is the interface")]
 
 pub mod agreement;
 pub mod choices;

@@ -1,4 +1,5 @@
 //! What the guard on Nodes costs in the API server, to the unit: it is free of noise, so it is pinned.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use admission::policy::evaluate;
 use admission::{AdmissionRequest, Binding, KubeVersion, NoCluster, Policy, Verdict};

@@ -1,6 +1,7 @@
 //! Requests recorded by a webhook on a real API server, judged by both built-in profiles.
 //!
 //! The recordings lie beside the project, in `../shared/data`. Where they do not, these tests are ignored and say so.
+#![expect(clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says why it is ignored")]
 
 use admission::AdmissionRequest;
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -1,6 +1,7 @@
 //! The guards on a real API server: accepted, unchanged when applied again, and enforced as the suites say.
 //!
 //! `KUBEBUILDER_ASSETS` names the folder with `etcd` and `kube-apiserver`. Without it these tests are ignored.
+#![expect(clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says why it is ignored")]
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};

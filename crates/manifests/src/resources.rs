@@ -56,10 +56,13 @@ impl Entry<'_> {
         draft.variable(&self.variable("update"), update);
     }
 
+    /// Without a check of the node the rule still stands, because a policy has at least one.
     fn own_node(&self, draft: &mut Draft) {
-        if let Some(rule) = own_node(self.profile, &self.belongs()) {
-            draft.rule(Rule::OwnNode, format!("!variables.{} || ({rule})", self.variable("is")));
-        }
+        let rule = match own_node(self.profile, &self.belongs()) {
+            Some(rule) => format!("!variables.{} || ({rule})", self.variable("is")),
+            None => "true".to_owned(),
+        };
+        draft.rule(Rule::OwnNode, rule);
     }
 
     /// Whether a node field names the claimed node. A claim on any node will do for an object that names none.

@@ -1,4 +1,5 @@
 //! What is rendered is committed, so that every change of a policy is seen.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use manifests::{documents, guards, render};
 use ownership::guard::Guard;

@@ -1,4 +1,5 @@
 //! Every rule of every guard, in both directions.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use ownership::guard::{Guard, Message, Rule};
 use ownership::identity::{NODE_NAME, NODE_UID, POD_NAME, POD_UID, User};

@@ -1,4 +1,5 @@
 //! From a publication to a patch.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use ownership::guard::Rule;
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID, User};

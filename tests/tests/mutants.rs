@@ -12,7 +12,7 @@ use tests::generate;
 use tests::mutants::{self, Mutant};
 
 /// More requests than this are not drawn for one mutant.
-const PATIENCE: u64 = 12_000;
+const PATIENCE: u64 = 40_000;
 
 fn profiles() -> Vec<Profile> {
     let common = "  checkNodeUID: true\n  labels:\n  - {domain: a.io, values: [good, fine]}\n  - {domain: c.b.a.io}\n  \

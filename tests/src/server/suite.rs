@@ -91,8 +91,12 @@ impl Run<'_> {
     async fn wait_until_in_force(&self, cases: &[&Case]) {
         let mut seen = BTreeSet::new();
         for case in cases {
-            let Expectation::Deny(denied) = &case.expect else { continue };
-            let Some(policy) = &denied.policy else { continue };
+            let policy = match &case.expect {
+                Expectation::Deny(denied) => denied.policy.as_ref(),
+                Expectation::Error(failed) => failed.policy.as_ref(),
+                Expectation::Allow | Expectation::NotMatched => None,
+            };
+            let Some(policy) = policy else { continue };
             if seen.insert(policy.clone()) {
                 let refused = async || self.case(case).await.is_ok();
                 let in_force = self.server.poll(Duration::from_secs(20), refused).await;

@@ -9,7 +9,7 @@ const SUITES: [(&str, usize); 7] = [
     ("suites/kubevirt.yaml", 93),
     ("suites/kubevirt-least.yaml", 38),
     ("suites/kubevirt-upstream.yaml", 44),
-    ("suites/resources.yaml", 49),
+    ("suites/resources.yaml", 50),
     ("suites/objects-in-the-middle.yaml", 24),
     ("suites/node-features.yaml", 18),
     ("suites/shipped-versus-ours.yaml", 32),

@@ -11,6 +11,9 @@ use ownership::spec::OwnNode;
 
 use crate::policy::Draft;
 
+/// Metadata that the server changes on the agent's behalf.
+pub(crate) const SERVER_MANAGED: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
+
 /// A string literal.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);

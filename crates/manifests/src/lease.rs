@@ -3,11 +3,8 @@
 use ownership::Profile;
 use ownership::guard::{Guard, HEARTBEATS, Rule};
 
-use crate::expression::{declare_claim, own_node, quote, same_but};
+use crate::expression::{SERVER_MANAGED, declare_claim, own_node, quote, same_but};
 use crate::policy::Draft;
-
-/// Metadata that the server changes on the agent's behalf.
-const CHANGEABLE: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
 
 pub(crate) fn draft(profile: &Profile) -> Draft {
     let mut draft = Draft::new(Guard::Leases, profile);
@@ -25,7 +22,7 @@ pub(crate) fn draft(profile: &Profile) -> Draft {
         draft.rule(Rule::OwnNode, format!("!variables.update || ({own})"));
     }
     draft.rule(Rule::Spec, same_but(&["renewTime", "holderIdentity"], "variables.newSpec", "variables.oldSpec"));
-    let metadata = same_but(&CHANGEABLE, "dyn(object.metadata)", "dyn(oldObject.metadata)");
+    let metadata = same_but(&SERVER_MANAGED, "dyn(object.metadata)", "dyn(oldObject.metadata)");
     draft.rule(Rule::Metadata, format!("!variables.update || ({metadata})"));
     draft
 }

@@ -8,11 +8,8 @@ use ownership::path::FieldPath;
 use ownership::profile::Resource;
 use ownership::spec::{OwnNode, ResourceOperation};
 
-use crate::expression::{declare_claim, held, list, own_node, quote, same_but};
+use crate::expression::{SERVER_MANAGED, declare_claim, held, list, own_node, quote, same_but};
 use crate::policy::Draft;
-
-/// Metadata that the server changes on the agent's behalf.
-const CHANGEABLE: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
 
 pub(crate) fn draft(profile: &Profile) -> Draft {
     let mut draft = Draft::new(Guard::Resources, profile);
@@ -127,7 +124,7 @@ impl Entry<'_> {
         but.push("metadata");
         let mut parts = vec![
             same_but(&but, "dyn(object)", "dyn(oldObject)"),
-            same_but(&CHANGEABLE, "dyn(object.metadata)", "dyn(oldObject.metadata)"),
+            same_but(&SERVER_MANAGED, "dyn(object.metadata)", "dyn(oldObject.metadata)"),
         ];
         for (top, fields) in tops.iter().filter(|(_, fields)| !fields.contains(&None)) {
             let fields: Vec<&str> = fields.iter().copied().flatten().collect();

@@ -17,6 +17,9 @@ use crate::profile::{Profile, Resource};
 use crate::request::{Operation, Request, Texts};
 use crate::spec::{Channel, OwnNode, ResourceOperation};
 
+/// Metadata that the server changes on the agent's behalf.
+const SERVER_MANAGED: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
+
 /// What a profile says to a request. Exhaustive on purpose: a new outcome must break its callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {

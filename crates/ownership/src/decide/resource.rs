@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 use super::object::unchanged_but;
-use super::{Verdict, must, none, own_node};
+use super::{SERVER_MANAGED, Verdict, must, none, own_node};
 use crate::equality::equal;
 use crate::guard::Rule;
 use crate::identity::NodeClaim;
@@ -12,9 +12,6 @@ use crate::path::FieldPath;
 use crate::profile::{Profile, Resource};
 use crate::request::{Object, Operation, Request};
 use crate::spec::OwnNode;
-
-/// Metadata that the server changes on the agent's behalf.
-const CHANGEABLE: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
 
 pub(super) fn judge(profile: &Profile, resource: &Resource, request: &Request<'_>) -> Verdict {
     let (judged, change) = match request.operation {
@@ -75,7 +72,7 @@ fn may_change(resource: &Resource, old: Object<'_>, new: Object<'_>) -> bool {
     let mut tops: Vec<&str> = paths.iter().map(|(top, _)| *top).collect();
     tops.push("metadata");
     unchanged_but(&tops, Some(old.raw()), Some(new.raw()))
-        && unchanged_but(&CHANGEABLE, old.field("metadata"), new.field("metadata"))
+        && unchanged_but(&SERVER_MANAGED, old.field("metadata"), new.field("metadata"))
         && tops.iter().filter(|top| **top != "metadata").all(|top| within_top(&paths, top, old, new))
 }
 

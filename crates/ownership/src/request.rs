@@ -144,8 +144,51 @@ impl<'a> Texts<'a> {
         self.0?.get(key)?.as_str()
     }
 
+    /// The keys whose presence or value differs from `old`, with the value that they have now, if they have one.
+    #[must_use]
+    pub fn changes_from(self, old: Self) -> Vec<(&'a str, Option<&'a str>)> {
+        let mut changes = Vec::new();
+        let mut ahead = old.iter().peekable();
+        let mut kept = 0;
+        for (key, now) in self.iter() {
+            // Most keys stand in both maps at the same place; only where the maps part a key is looked up.
+            let was = ahead.next_if(|(next, _)| *next == key).map_or_else(|| old.get(key), |(_, value)| Some(value));
+            kept += usize::from(was.is_some());
+            if was != Some(now) {
+                changes.push((key, Some(now)));
+            }
+        }
+        if kept < old.iter().count() {
+            changes.extend(old.iter().filter(|(key, _)| self.get(key).is_none()).map(|(key, _)| (key, None)));
+        }
+        changes
+    }
+
     /// The keys and values, by key.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn changes_are_found_wherever_the_maps_part() {
+        let table = [
+            (json!({}), json!({}), vec![]),
+            (json!({"b": "1"}), json!({"b": "1"}), vec![]),
+            (json!({"b": "1"}), json!({"b": "2"}), vec![("b", Some("2"))]),
+            (json!({"b": "1"}), json!({"a": "0", "b": "1"}), vec![("a", Some("0"))]),
+            (json!({"a": "0", "b": "1"}), json!({"b": "1"}), vec![("a", None)]),
+            (json!({"a": "0", "b": "1"}), json!({"b": "1", "c": "2"}), vec![("c", Some("2")), ("a", None)]),
+            (json!({"a": "0", "b": "1"}), json!({"b": "2"}), vec![("b", Some("2")), ("a", None)]),
+        ];
+        for (old, new, expected) in table {
+            let [before, after] = [&old, &new].map(|map| Texts::new(Some(map)).expect("is a map of text"));
+            assert_eq!(after.changes_from(before), expected, "{old} {new}");
+        }
     }
 }

@@ -113,14 +113,12 @@ fn required_uid<'a>(profile: &Profile, uid: &'a str) -> Option<&'a str> {
 
 /// Foreign keys whose presence or value differs.
 fn foreign_changes(owned: &Owned, old: Texts<'_>, new: Texts<'_>) -> BTreeSet<String> {
-    let set = new.iter().filter(|(key, value)| old.get(key) != Some(value)).map(|(key, _)| key);
-    let removed = old.iter().filter(|(key, _)| new.get(key).is_none()).map(|(key, _)| key);
-    set.chain(removed).filter(|key| !owned.owns(key)).map(str::to_owned).collect()
+    let changes = new.changes_from(old).into_iter();
+    changes.map(|(key, _)| key).filter(|key| !owned.owns(key)).map(str::to_owned).collect()
 }
 
 /// Keys that were added or changed and have a value that is not allowed.
-fn bad_values(owned: &Owned, old: Texts<'_>, new: Texts<'_>) -> impl Iterator<Item = String> {
-    new.iter()
-        .filter(move |(key, value)| old.get(key) != Some(value) && !owned.allows(key, value))
-        .map(|(key, _)| key.to_owned())
+fn bad_values<'a>(owned: &'a Owned, old: Texts<'a>, new: Texts<'a>) -> impl Iterator<Item = String> + 'a {
+    let changes = new.changes_from(old).into_iter();
+    changes.filter(|(key, now)| now.is_some_and(|value| !owned.allows(key, value))).map(|(key, _)| key.to_owned())
 }

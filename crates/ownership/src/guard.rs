@@ -233,3 +233,43 @@ impl Message {
         Some(Self { profile: profile.to_owned(), rule, keys })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_have_names_and_rules_of_their_own() {
+        let table = [
+            (Guard::Nodes, "nodebound-p", "operation own-node spec status metadata labels annotations values limits"),
+            (Guard::Resources, "nodebound-p-resources", "own-node node-field introduce fields"),
+            (
+                Guard::ShadowNodes,
+                "nodebound-p-shadownodes",
+                "operation own-node spec status metadata labels annotations values limits",
+            ),
+            (Guard::Leases, "nodebound-p-leases", "operation own-node spec metadata"),
+            (Guard::NodeFeatures, "nodebound-p-nodefeatures", "own-node spec metadata labels values"),
+        ];
+        for (guard, name, rules) in table {
+            let own: Vec<&str> = guard.rules().iter().map(|rule| rule.as_str()).collect();
+            assert_eq!((guard.policy_name("p").as_str(), own.join(" ").as_str()), (name, rules));
+        }
+    }
+
+    #[test]
+    fn messages_are_taken_apart_as_they_are_put_together() {
+        for (text, rule, keys) in [
+            ("nodebound/p: labels: not owned by this agent: a, b", Rule::Labels, &["a", "b"][..]),
+            ("nodebound/p: labels: not owned by this agent", Rule::Labels, &[]),
+            ("nodebound/p: spec: spec may not change", Rule::Spec, &[]),
+            ("nodebound/p: own-node: a: b", Rule::OwnNode, &[]),
+        ] {
+            let keys = keys.iter().map(ToString::to_string).collect();
+            assert_eq!(Message::parse(text), Some(Message { profile: "p".to_owned(), rule, keys }), "{text}");
+        }
+        for foreign in ["", "nodebound/p", "nodebound/p: nope: x", "other/p: spec: x", "nodebound/p: spec"] {
+            assert_eq!(Message::parse(foreign), None, "{foreign}");
+        }
+    }
+}

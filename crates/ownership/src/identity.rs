@@ -74,3 +74,31 @@ impl NodeClaim<'_> {
 pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_claim_of_a_pod_names_a_node() {
+        let here = NodeClaim::Node { name: "n", uid: None };
+        // The node names in the token, whether it is bound to a pod, and what follows.
+        let table: [(&[&str], bool, NodeClaim<'_>); 6] = [
+            (&[], false, NodeClaim::Void),
+            (&["n"], false, NodeClaim::Void),
+            (&[], true, NodeClaim::Void),
+            (&[""], true, NodeClaim::Void),
+            (&["n", "n"], true, NodeClaim::Void),
+            (&["n"], true, here),
+        ];
+        for (names, bound, expected) in table {
+            let mut user = User { username: "u".to_owned(), ..User::default() };
+            assert_eq!(user.node_claim(), NodeClaim::Absent);
+            user.extra.insert(NODE_NAME.to_owned(), names.iter().map(ToString::to_string).collect());
+            for key in [POD_NAME, POD_UID].into_iter().filter(|_| bound) {
+                user.extra.insert(key.to_owned(), vec!["x".to_owned()]);
+            }
+            assert_eq!(user.node_claim(), expected, "{names:?} {bound}");
+        }
+    }
+}

@@ -178,11 +178,12 @@ mod tests {
 
     #[test]
     fn label_values_are_empty_or_names() {
-        let long = "v".repeat(64);
+        let (longest, long) = ("v".repeat(63), "v".repeat(64));
         let table: &[(&str, Result<(), KeyError>)] = &[
             ("", Ok(())),
             ("true", Ok(())),
             ("a_b.c-d", Ok(())),
+            (&longest, Ok(())),
             ("a b", Err(KeyError::Value)),
             ("2026-11-22T12:00:00Z", Err(KeyError::Value)),
             (".a", Err(KeyError::Value)),

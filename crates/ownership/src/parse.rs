@@ -205,3 +205,15 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Map(entries))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::value::{BytesDeserializer, Error};
+
+    #[test]
+    fn what_no_document_can_hold_is_refused() {
+        let error = Node::deserialize(BytesDeserializer::<Error>::new(b"x")).unwrap_err();
+        assert_eq!(error.to_string(), "invalid type: byte array, expected a YAML or JSON value");
+    }
+}

@@ -446,3 +446,17 @@ fn seconds(text: &str) -> Option<u64> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     number.parse::<u64>().ok().filter(|_| digits)?.checked_mul(factor)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn spans_of_time_have_one_unit() {
+        let table = [("5s", Some(5)), ("5m", Some(300)), ("2h", Some(7200)), ("5", None), ("", None), ("+5s", None)];
+        for (text, expected) in table {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+        assert_eq!(seconds("18446744073709551615h"), None);
+    }
+}

@@ -147,21 +147,20 @@ impl<'a> Texts<'a> {
     /// The keys whose presence or value differs from `old`, with the value that they have now, if they have one.
     #[must_use]
     pub fn changes_from(self, old: Self) -> Vec<(&'a str, Option<&'a str>)> {
-        let mut changes = Vec::new();
-        let mut ahead = old.iter().peekable();
-        let mut kept = 0;
-        for (key, now) in self.iter() {
+        let set = self.beside(old).filter(|(_, now, was)| *was != Some(*now)).map(|(key, now, _)| (key, Some(now)));
+        let removed = old.beside(self).filter(|(.., now)| now.is_none()).map(|(key, ..)| (key, None));
+        set.chain(removed).collect()
+    }
+
+    /// The keys and values, each with the value that the key has in another map.
+    fn beside(self, other: Self) -> impl Iterator<Item = (&'a str, &'a str, Option<&'a str>)> {
+        let mut ahead = other.iter().peekable();
+        self.iter().map(move |(key, value)| {
             // Most keys stand in both maps at the same place; only where the maps part a key is looked up.
-            let was = ahead.next_if(|(next, _)| *next == key).map_or_else(|| old.get(key), |(_, value)| Some(value));
-            kept += usize::from(was.is_some());
-            if was != Some(now) {
-                changes.push((key, Some(now)));
-            }
-        }
-        if kept < old.iter().count() {
-            changes.extend(old.iter().filter(|(key, _)| self.get(key).is_none()).map(|(key, _)| (key, None)));
-        }
-        changes
+            let there =
+                ahead.next_if(|(next, _)| *next == key).map_or_else(|| other.get(key), |(_, value)| Some(value));
+            (key, value, there)
+        })
     }
 
     /// The keys and values, by key.

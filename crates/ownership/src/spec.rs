@@ -278,3 +278,15 @@ pub struct Mark {
     /// Its value on a silent node.
     pub value: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_api_servers() {
+        let operations = [ResourceOperation::Create, ResourceOperation::Update, ResourceOperation::Delete];
+        assert_eq!(operations.map(ResourceOperation::as_str), ["CREATE", "UPDATE", "DELETE"]);
+        assert_eq!([Action::Deny, Action::Warn, Action::Audit].map(Action::as_str), ["Deny", "Warn", "Audit"]);
+    }
+}

@@ -34,7 +34,7 @@ fn every_field_is_read() {
     ))
     .unwrap();
     assert!(profile.checks_node_uid() && profile.beats_by_lease());
-    assert_eq!(profile.node(), OwnNode::OwnIfClaimed);
+    assert_eq!((profile.node(), profile.enforcement()), (OwnNode::OwnIfClaimed, Enforcement::Permissive));
     assert_eq!(profile.timeout(), Some(Duration::from_secs(90)));
     assert_eq!(profile.spec().liveness.as_ref().unwrap().source, LivenessSource::Lease);
     assert_eq!(profile.resources()[0].operations, [ResourceOperation::Create, ResourceOperation::Delete]);
@@ -243,4 +243,12 @@ fn the_built_in_profiles_are_whole() {
     let wide = builtin::profile("kubevirt").unwrap().unwrap();
     assert!(wide.labels().owns("scheduling.node.kubevirt.io/tsc-frequency-1") && wide.labels().owns("cpumanager"));
     assert!(!wide.labels().owns("cpu-manager") && !wide.annotations().owns("cpumanager"));
+}
+
+#[test]
+fn an_error_of_the_syntax_is_one_line() {
+    for (text, part) in [("a: [1, 2\n", "line"), ("a: b: c\n", "line")] {
+        let error = profile(text).unwrap_err().to_string();
+        assert!(error.contains(part) && !error.contains('\n'), "{text:?}: {error}");
+    }
 }

@@ -3,25 +3,38 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error;
 
-use crate::quote::{go_json, go_quoted};
+use crate::quote::{go_json, go_quoted, go_value};
 
 /// Where a field is: `spec.validations[0].expression`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FieldPath(String);
+pub struct FieldPath(String);
 
 impl FieldPath {
-    pub(crate) fn root(name: &str) -> Self {
+    /// A field of the object itself.
+    #[must_use]
+    pub fn root(name: &str) -> Self {
         Self(name.to_owned())
     }
 
-    pub(crate) fn child(&self, name: &str) -> Self {
+    /// A field of the structure at this path.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
         if self.0.is_empty() { Self::root(name) } else { Self(format!("{}.{name}", self.0)) }
     }
 
-    pub(crate) fn index(&self, index: usize) -> Self {
+    /// An item of the list at this path.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
+    }
+
+    /// An entry of the map at this path: `metadata.labels[key]`.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        Self(format!("{}[{key}]", self.0))
     }
 }
 
@@ -32,8 +45,12 @@ pub enum FieldErrorKind {
     Required,
     /// A value is malformed.
     Invalid,
+    /// A value is of the wrong type.
+    TypeInvalid,
     /// A value is none of the known ones.
     NotSupported,
+    /// What a value names is not there.
+    NotFound,
     /// A value occurs twice.
     Duplicate,
     /// A value may not be given here.
@@ -52,7 +69,9 @@ impl FieldErrorKind {
         match self {
             Self::Required => "FieldValueRequired",
             Self::Invalid => "FieldValueInvalid",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
+            Self::NotFound => "FieldValueNotFound",
             Self::Duplicate => "FieldValueDuplicate",
             Self::Forbidden => "FieldValueForbidden",
             Self::TooLong => "FieldValueTooLong",
@@ -66,8 +85,9 @@ impl fmt::Display for FieldErrorKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Required => "Required value",
-            Self::Invalid => "Invalid value",
+            Self::Invalid | Self::TypeInvalid => "Invalid value",
             Self::NotSupported => "Unsupported value",
+            Self::NotFound => "Not found",
             Self::Duplicate => "Duplicate value",
             Self::Forbidden => "Forbidden",
             Self::TooLong => "Too long",
@@ -118,54 +138,80 @@ impl FieldError {
         Self { field: path.0.clone(), kind, value, detail: detail.into() }
     }
 
-    pub(crate) fn required(path: &FieldPath, detail: &str) -> Self {
+    /// An error of any kind, about any value or none.
+    #[must_use]
+    pub fn of(path: &FieldPath, kind: FieldErrorKind, value: Option<&Value>, detail: impl Into<String>) -> Self {
+        Self::new(path, kind, value.map(go_value), detail)
+    }
+
+    /// `Required value`.
+    #[must_use]
+    pub fn required(path: &FieldPath, detail: &str) -> Self {
         Self::new(path, FieldErrorKind::Required, None, detail)
     }
 
-    pub(crate) fn invalid(path: &FieldPath, value: &str, detail: impl Into<String>) -> Self {
+    /// `Invalid value` of a plain string.
+    #[must_use]
+    pub fn invalid(path: &FieldPath, value: &str, detail: impl Into<String>) -> Self {
         Self::new(path, FieldErrorKind::Invalid, Some(go_quoted(value)), detail)
     }
 
-    /// For values that are not plain strings on the server: lists, structures and named string types.
-    pub(crate) fn invalid_json(path: &FieldPath, value: &impl Serialize, detail: impl Into<String>) -> Self {
+    /// `Invalid value` of what is no plain string on the server: lists, structures and named string types.
+    #[must_use]
+    pub fn invalid_json(path: &FieldPath, value: &impl Serialize, detail: impl Into<String>) -> Self {
         Self::new(path, FieldErrorKind::Invalid, Some(go_json(value)), detail)
     }
 
-    pub(crate) fn not_supported(path: &FieldPath, value: &str, supported: &[&str]) -> Self {
+    /// `Unsupported value`.
+    #[must_use]
+    pub fn not_supported(path: &FieldPath, value: &str, supported: &[&str]) -> Self {
         let supported: Vec<_> = supported.iter().map(|value| go_quoted(value)).collect();
         let detail = format!("supported values: {}", supported.join(", "));
         Self::new(path, FieldErrorKind::NotSupported, Some(go_json(&value)), detail)
     }
 
-    pub(crate) fn duplicate(path: &FieldPath, value: &str) -> Self {
+    /// `Duplicate value`.
+    #[must_use]
+    pub fn duplicate(path: &FieldPath, value: &str) -> Self {
         Self::new(path, FieldErrorKind::Duplicate, Some(go_quoted(value)), "")
     }
 
-    pub(crate) fn forbidden(path: &FieldPath, detail: &str) -> Self {
+    /// `Forbidden`.
+    #[must_use]
+    pub fn forbidden(path: &FieldPath, detail: &str) -> Self {
         Self::new(path, FieldErrorKind::Forbidden, None, detail)
     }
 
-    pub(crate) fn too_long(path: &FieldPath, limit: usize) -> Self {
+    /// `Too long`, by bytes.
+    #[must_use]
+    pub fn too_long(path: &FieldPath, limit: usize) -> Self {
         Self::new(path, FieldErrorKind::TooLong, None, format!("may not be more than {limit} bytes"))
     }
 
-    pub(crate) fn too_many(path: &FieldPath, actual: usize, limit: usize) -> Self {
+    /// `Too many` items.
+    #[must_use]
+    pub fn too_many(path: &FieldPath, actual: usize, limit: usize) -> Self {
         let detail = format!("must have at most {limit} items");
         Self::new(path, FieldErrorKind::TooMany, Some(actual.to_string()), detail)
     }
 
-    pub(crate) fn internal(path: &FieldPath, detail: impl Into<String>) -> Self {
+    /// `Internal error`.
+    #[must_use]
+    pub fn internal(path: &FieldPath, detail: impl Into<String>) -> Self {
         Self::new(path, FieldErrorKind::Internal, None, detail)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn messages_are_the_servers() {
         let path = FieldPath::root("spec").child("list").index(2).child("name");
+        let of = |kind, value: Option<Value>, detail| FieldError::of(&path, kind, value.as_ref(), detail);
         let cases = [
             (FieldError::required(&path, ""), "Required value"),
             (FieldError::required(&path, "give one"), "Required value: give one"),
@@ -176,6 +222,14 @@ mod tests {
                 r#"Unsupported value: "x": supported values: "A", "B""#,
             ),
             (FieldError::duplicate(&path, "x"), r#"Duplicate value: "x""#),
+            (of(FieldErrorKind::TypeInvalid, Some(json!("a\"")), "bad"), r#"Invalid value: "a\"": bad"#),
+            (of(FieldErrorKind::Invalid, Some(json!(1_500_000.5)), "bad"), "Invalid value: 1.5000005e+06: bad"),
+            (
+                of(FieldErrorKind::Duplicate, Some(json!({"b": [1.0, 1.5], "a": "<"})), ""),
+                r#"Duplicate value: {"a":"\u003c","b":[1,1.5]}"#,
+            ),
+            (of(FieldErrorKind::Invalid, Some(json!(null)), "bad"), "Invalid value: null: bad"),
+            (of(FieldErrorKind::Invalid, None, "bad"), "Invalid value: bad"),
             (FieldError::forbidden(&path, "no"), "Forbidden: no"),
             (FieldError::too_long(&path, 5), "Too long: may not be more than 5 bytes"),
             (FieldError::too_many(&path, 65, 64), "Too many: 65: must have at most 64 items"),

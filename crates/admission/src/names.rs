@@ -35,7 +35,8 @@ const RESERVED: [&str; 21] = [
 ];
 
 /// What is wrong with a lower-case RFC 1123 subdomain.
-pub(crate) fn subdomain(value: &str) -> Vec<String> {
+#[must_use]
+pub fn subdomain(value: &str) -> Vec<String> {
     let rule = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
                 and must start and end with an alphanumeric character";
     let regex = format!("{DNS_LABEL}(\\.{DNS_LABEL})*");
@@ -47,7 +48,8 @@ pub(crate) fn subdomain(value: &str) -> Vec<String> {
 }
 
 /// What is wrong with an RFC 1035 label.
-pub(crate) fn dns_1035_label(value: &str) -> Vec<String> {
+#[must_use]
+pub fn dns_1035_label(value: &str) -> Vec<String> {
     let rule = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
                 alphabetic character, and end with an alphanumeric character";
     let mut problems = too_long(value, MAX_LABEL);
@@ -58,7 +60,8 @@ pub(crate) fn dns_1035_label(value: &str) -> Vec<String> {
 }
 
 /// What is wrong with a label key (which the server calls a qualified name elsewhere).
-pub(crate) fn label_key(value: &str) -> Vec<String> {
+#[must_use]
+pub fn label_key(value: &str) -> Vec<String> {
     let (mut problems, name) = match value.split_once('/') {
         None => (Vec::new(), value),
         Some((_, rest)) if rest.contains('/') => return vec![label_key_shape()],
@@ -93,7 +96,8 @@ fn label_name_rule() -> String {
 }
 
 /// What is wrong with a label value.
-pub(crate) fn label_value(value: &str) -> Vec<String> {
+#[must_use]
+pub fn label_value(value: &str) -> Vec<String> {
     let mut problems = too_long(value, MAX_LABEL);
     if !value.is_empty() && !is_label_name(value) {
         let rule = format!("a valid label must be an empty string or {}", LABEL_NAME_RULE.trim_start_matches("must "));
@@ -103,7 +107,8 @@ pub(crate) fn label_value(value: &str) -> Vec<String> {
 }
 
 /// What is wrong with a name that becomes part of a URL path.
-pub(crate) fn path_segment(name: &str) -> Vec<String> {
+#[must_use]
+pub fn path_segment(name: &str) -> Vec<String> {
     if name == "." || name == ".." {
         return vec![format!("may not be '{name}'")];
     }

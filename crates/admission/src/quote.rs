@@ -3,9 +3,13 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::{Map, Number, Value};
+
+use crate::cel::display_double;
 
 /// A string in double quotes, with the escapes of Go's `strconv.Quote`.
-pub(crate) fn go_quoted(text: &str) -> String {
+#[must_use]
+pub fn go_quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
@@ -52,6 +56,37 @@ fn is_printable(c: char) -> bool {
 pub(crate) fn go_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_else(|error| error.to_string());
     escape_html(&json)
+}
+
+/// A JSON value in a field error: texts quoted, plain values as `%v` prints them, the rest as JSON.
+#[must_use]
+pub fn go_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => go_quoted(text),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => whole.to_string(),
+            (None, double) => display_double(double.unwrap_or(f64::NAN)),
+        },
+        other => go_json(&without_fractions(other)),
+    }
+}
+
+/// The same value with whole doubles as integers, which is how Go writes them.
+fn without_fractions(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(whole(number).unwrap_or_else(|| number.clone())),
+        Value::Array(items) => items.iter().map(without_fractions).collect(),
+        Value::Object(entries) => Value::Object(
+            entries.iter().map(|(key, value)| (key.clone(), without_fractions(value))).collect::<Map<_, _>>(),
+        ),
+        other => other.clone(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the range is tested first")]
+fn whole(number: &Number) -> Option<Number> {
+    let double = number.as_f64().filter(|double| number.is_f64() && double.fract() == 0.0 && double.abs() < 1e15)?;
+    Some(Number::from(double as i64))
 }
 
 fn escape_html(json: &str) -> String {

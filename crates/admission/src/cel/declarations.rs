@@ -14,6 +14,10 @@ pub(super) enum Root {
     NamespaceObject,
     Authorizer,
     Variables,
+    /// What a schema's rule is about.
+    This,
+    /// What it was before.
+    Old,
 }
 
 /// Named types of the language itself that can stand as values.
@@ -59,6 +63,13 @@ pub(super) fn struct_types() -> Vec<Arc<StructType>> {
     let mut found = Vec::new();
     collect(&request(), &mut found);
     collect(&namespace(), &mut found);
+    found
+}
+
+/// All structs that a type is made of.
+pub(super) fn structs_of(kind: &Type) -> Vec<Arc<StructType>> {
+    let mut found = Vec::new();
+    collect(kind, &mut found);
     found
 }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use super::check::{self, Checked};
+use super::check::{self, Checked, Reference};
 use super::declarations::{self, Root};
 use super::error::CompileError;
+use super::estimate::{self, Sizes};
 use super::function::{self, Function, Functions};
 use super::nesting::MAX_NESTING;
 use super::parse::{self, Tree};
@@ -92,6 +93,17 @@ impl Environment {
         self
     }
 
+    /// Declares the root names of a schema's rule: `self`, and `oldSelf` of the same type or, where asked, an optional
+    /// of it (`apiextensions-apiserver/pkg/apiserver/schema/cel/compilation.go`).
+    #[must_use]
+    pub fn rule(mut self, this: &Type, optional_old: bool) -> Self {
+        let old = if optional_old { Type::optional(this.clone()) } else { this.clone() };
+        self.scope.roots = vec![("self", Root::This, this.clone()), ("oldSelf", Root::Old, old)];
+        let declared = declarations::structs_of(this);
+        self.scope.types.extend(declared.into_iter().map(|kind| (kind.name.clone(), Type::Struct(kind))));
+        self
+    }
+
     /// Declares `variables`, without entries yet.
     #[must_use]
     pub fn with_variables(mut self) -> Self {
@@ -116,6 +128,17 @@ impl Environment {
 
     /// Parses, checks and plans an expression. An empty list of expected types accepts every type.
     pub fn compile(&self, text: &str, expected: &[Type]) -> Result<Program, CompileError> {
+        self.checked(text, expected)?.program()
+    }
+
+    /// Compiles an expression, and tells the most that an evaluation of it can cost.
+    pub fn compile_estimated(&self, text: &str, sizes: &Sizes<'_>) -> Result<(Program, u64), CompileError> {
+        let unit = self.checked(text, &[])?;
+        let most = estimate::most(&unit.checked, &unit.tree.root, sizes);
+        Ok((unit.program()?, most))
+    }
+
+    fn checked(&self, text: &str, expected: &[Type]) -> Result<Unit, CompileError> {
         let source = Source::new(text);
         let tree = parse::parse(&source, text, self.version)?;
         let checked = check::check(&self.scope, &source, &tree.positions, &tree.root)
@@ -123,13 +146,29 @@ impl Environment {
         self.validate(&source, &tree, &checked)?;
         let result = checked.types.get(tree.root.id).cloned().unwrap_or(Type::Error);
         demand(expected, &result)?;
-        let root = plan::plan(&checked, &tree.root)?;
-        Ok(Program { root, locals: checked.locals, result })
+        Ok(Unit { tree, checked, result })
     }
 
     fn validate(&self, source: &Source<'_>, tree: &Tree, checked: &Checked) -> Result<(), CompileError> {
         let findings = validate::validate(source, tree, checked, self.version);
         if findings.is_empty() { Ok(()) } else { Err(source.error(findings)) }
+    }
+}
+
+/// An expression that is right, before it is planned.
+struct Unit {
+    tree: Tree,
+    checked: Checked,
+    result: Type,
+}
+
+impl Unit {
+    fn program(self) -> Result<Program, CompileError> {
+        let Self { tree, checked, result } = self;
+        let root = plan::plan(&checked, &tree.root)?;
+        let uses_old =
+            checked.references.iter().flatten().any(|reference| matches!(reference, Reference::Root(Root::Old)));
+        Ok(Program { root, locals: checked.locals, result, uses_old })
     }
 }
 

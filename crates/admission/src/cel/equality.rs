@@ -47,6 +47,10 @@ fn same_content(left: &Value<'_>, right: &Value<'_>) -> bool {
 
 fn lists_equal(left: &List<'_>, right: &List<'_>) -> bool {
     match (left, right) {
+        (List::Keyed(keyed), right) => {
+            left.len() == right.len()
+                && right.iter().all(|item| keyed.find(&item).is_some_and(|known| may_equal(known, &item)))
+        }
         (List::Json(left), List::Json(right)) if std::ptr::eq(*left, *right) => true,
         _ => left.len() == right.len() && left.iter().zip(right.iter()).all(|(left, right)| may_equal(&left, &right)),
     }

@@ -10,6 +10,8 @@ mod dispatch;
 pub mod environment;
 pub mod equality;
 pub mod error;
+pub mod estimate;
+mod estimate_calls;
 mod evaluate;
 mod function;
 mod functions;
@@ -34,6 +36,7 @@ pub mod value;
 
 pub use environment::{Environment, KubeVersion, Mode};
 pub use error::{Cause, CompileError, EvalError, Finding};
+pub(crate) use functions::display_double;
 pub use program::{Activation, Evaluation, Program, Roots, Variables};
 pub use types::Type;
 pub use value::Value;

@@ -41,6 +41,7 @@ impl Nesting {
     fn deepest(&mut self, value: &Value<'_>, left: usize) -> Option<usize> {
         match value {
             Value::List(List::Items(items)) => self.deepest_of(items.iter(), left),
+            Value::List(List::Keyed(keyed)) => self.deepest_of(keyed.items.iter(), left),
             Value::Map(Map::Entries(entries)) => {
                 let values = entries.pairs().iter().map(|(_, value)| value);
                 self.deepest_of(values, left)
@@ -63,6 +64,7 @@ impl Nesting {
 fn address(value: &Value<'_>) -> Option<usize> {
     match value {
         Value::List(List::Items(items)) => Some(Arc::as_ptr(items).addr()),
+        Value::List(List::Keyed(keyed)) => Some(Arc::as_ptr(keyed).addr()),
         Value::Map(Map::Entries(entries)) => Some(Arc::as_ptr(entries).addr()),
         Value::Optional(Some(inner)) => Some(Arc::as_ptr(inner).addr()),
         _ => None,

@@ -20,12 +20,18 @@ pub struct Program {
     pub(super) root: Node,
     pub(super) locals: usize,
     pub(super) result: Type,
+    pub(super) uses_old: bool,
 }
 
 impl Program {
     /// The static type of the expression.
     pub fn result_type(&self) -> &Type {
         &self.result
+    }
+
+    /// Whether the expression names `oldSelf`.
+    pub fn uses_old(&self) -> bool {
+        self.uses_old
     }
 
     /// Evaluates the expression, limited to [`EXPRESSION_COST_LIMIT`].
@@ -100,6 +106,7 @@ type Memo<'a> = Vec<Option<Result<Value<'a>, EvalError>>>;
 #[derive(Debug)]
 pub struct Activation<'a> {
     roots: Roots<'a>,
+    subjects: [Value<'a>; 2],
     variables: Option<&'a Variables>,
     memo: RefCell<Memo<'a>>,
     pub(super) variables_cost: Cell<u64>,
@@ -112,6 +119,7 @@ impl<'a> Activation<'a> {
     pub fn new(roots: Roots<'a>) -> Self {
         Self {
             roots,
+            subjects: [Value::Null, Value::Null],
             variables: None,
             memo: RefCell::default(),
             variables_cost: Cell::new(0),
@@ -124,6 +132,16 @@ impl<'a> Activation<'a> {
     pub fn with_variables(roots: Roots<'a>, variables: &'a Variables) -> Self {
         let memo = RefCell::new(vec![None; variables.entries.len()]);
         Self { variables: Some(variables), memo, ..Self::new(roots) }
+    }
+
+    /// An activation for a schema's rule: `self` and `oldSelf`.
+    pub fn of_rule(this: Value<'a>, old: Value<'a>) -> Self {
+        Self { subjects: [this, old], ..Self::new(Roots::default()) }
+    }
+
+    /// The value of `self` (0) or `oldSelf` (1).
+    pub(super) fn subject(&self, index: usize) -> Value<'a> {
+        self.subjects.get(index).cloned().unwrap_or(Value::Null)
     }
 
     /// The roots.

@@ -75,12 +75,20 @@ impl<'a> Evaluator<'a, '_> {
 
     /// What a key selects from a value, if anything.
     fn find(&mut self, value: &Value<'a>, key: &'a Key) -> Found<'a> {
+        let found = self.find_any(value, key)?;
+        found.map(Value::usable).transpose()
+    }
+
+    fn find_any(&mut self, value: &Value<'a>, key: &'a Key) -> Found<'a> {
         match key {
             Key::Name(name) => self.find_name(value, name),
             Key::Constant(key) => self.find_value(value, key),
             Key::Computed(attribute) => {
                 let key = self.resolve(attribute)?;
-                valid_key(&key, matches!(attribute.base, Base::Root(root) if root != Root::Variables))?;
+                valid_key(
+                    &key,
+                    matches!(attribute.base, Base::Root(root) if !matches!(root, Root::Variables | Root::This | Root::Old)),
+                )?;
                 let found = self.find_value(value, &key)?;
                 if found.is_none() {
                     self.last_key = Some(key);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::equality::equal;
 use super::error::EvalError;
 use super::map::{Entries, Map};
 use super::time::{Duration, Timestamp};
@@ -53,6 +54,10 @@ pub trait Opaque: fmt::Debug + Send + Sync {
     fn equals(&self, other: &dyn Opaque) -> Result<bool, EvalError>;
     /// The size where the type has one (`size()` of the cost model), else none.
     fn cost_size(&self) -> Option<u64> {
+        None
+    }
+    /// Why there is no value here, if this stands for data that does not fit its declared type.
+    fn failure(&self) -> Option<EvalError> {
         None
     }
     /// For downcasts.
@@ -112,6 +117,50 @@ pub enum List<'a> {
     Json(&'a [Json]),
     /// Computed elements.
     Items(Arc<Vec<Value<'a>>>),
+    /// Elements without order, found by their keys.
+    Keyed(Arc<Keyed<'a>>),
+}
+
+/// A list that a schema calls a set, or a map by keys of its elements
+/// (`apiserver/pkg/cel/common/valuesunstructured.go`).
+#[derive(Clone, Debug)]
+pub struct Keyed<'a> {
+    /// The elements in order.
+    pub items: Vec<Value<'a>>,
+    /// The fields that tell elements apart; none for a set.
+    pub keys: Vec<String>,
+}
+
+impl<'a> Keyed<'a> {
+    /// The element of another list's element's key.
+    pub fn find(&self, like: &Value<'_>) -> Option<&Value<'a>> {
+        self.items.iter().find(|item| self.same_key(item, like))
+    }
+
+    fn same_key(&self, left: &Value<'_>, right: &Value<'_>) -> bool {
+        match (left, right) {
+            (Value::Map(left), Value::Map(right)) if !self.keys.is_empty() => {
+                self.keys.iter().all(|key| match (left.get_str(key), right.get_str(key)) {
+                    (Some(left), Some(right)) => equal(&left, &right),
+                    (left, right) => left.is_none() && right.is_none(),
+                })
+            }
+            _ => equal(left, right),
+        }
+    }
+
+    /// The elements with those of another list added: those of known keys replace what is there.
+    #[must_use]
+    pub fn merged(&self, other: &List<'a>) -> Self {
+        let mut merged = self.clone();
+        for item in other.iter() {
+            match merged.items.iter().position(|known| self.same_key(known, &item)) {
+                Some(place) => merged.items.splice(place..=place, [item]).for_each(drop),
+                None => merged.items.push(item),
+            }
+        }
+        merged
+    }
 }
 
 impl<'a> List<'a> {
@@ -120,6 +169,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.len(),
             Self::Items(items) => items.len(),
+            Self::Keyed(keyed) => keyed.items.len(),
         }
     }
 
@@ -133,6 +183,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.get(index).map(Value::from_json),
             Self::Items(items) => items.get(index).cloned(),
+            Self::Keyed(keyed) => keyed.items.get(index).cloned(),
         }
     }
 
@@ -191,6 +242,19 @@ impl<'a> Value<'a> {
     /// The optional without a value.
     pub fn none() -> Self {
         Self::Optional(None)
+    }
+
+    /// A list without order; without keys it is a set.
+    pub fn keyed(items: Vec<Value<'a>>, keys: Vec<String>) -> Self {
+        Self::List(List::Keyed(Arc::new(Keyed { items, keys })))
+    }
+
+    /// The value, unless it stands for data that does not fit its type.
+    pub fn usable(self) -> Result<Self, EvalError> {
+        match &self {
+            Self::Opaque(value) => value.failure().map_or(Ok(self), Err),
+            _ => Ok(self),
+        }
     }
 
     /// The text, or `no such overload`.

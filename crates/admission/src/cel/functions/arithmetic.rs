@@ -11,7 +11,7 @@ use super::super::error::EvalError;
 use super::super::function::Function;
 use super::super::time::{Duration, Timestamp};
 use super::super::types::Type;
-use super::super::value::Value;
+use super::super::value::{List, Value};
 use super::{Signature, any, signature, singleton, special};
 
 type Outcome<'a> = Result<Value<'a>, EvalError>;
@@ -193,6 +193,9 @@ fn add<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
         [Value::Double(left), Value::Double(right)] => Ok(Value::Double(left + right)),
         [Value::String(left), Value::String(right)] => Ok(Value::text([left.as_str(), right.as_str()].concat())),
         [Value::Bytes(left), Value::Bytes(right)] => Ok(Value::Bytes([&left[..], &right[..]].concat().into())),
+        [Value::List(List::Keyed(left)), Value::List(right)] => {
+            Ok(Value::List(List::Keyed(Arc::new(left.merged(right)))))
+        }
         [Value::List(left), Value::List(right)] => Ok(Value::list(left.iter().chain(right.iter()).collect())),
         [Value::Duration(left), Value::Duration(right)] => duration(left.nanoseconds.checked_add(right.nanoseconds)),
         [Value::Timestamp(start), Value::Duration(span)] | [Value::Duration(span), Value::Timestamp(start)] => {
@@ -204,7 +207,6 @@ fn add<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
 
 /// Appends to a list in place where nobody else holds it.
 pub(in super::super) fn append<'a>(list: Value<'a>, more: Vec<Value<'a>>) -> Outcome<'a> {
-    use super::super::value::List;
     match list {
         Value::List(List::Items(mut items)) => {
             match Arc::get_mut(&mut items) {

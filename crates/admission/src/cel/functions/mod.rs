@@ -11,7 +11,7 @@ mod strings;
 pub(super) use arithmetic::append;
 pub(super) use collections::insert_into;
 pub(super) use conversions::is_conversion;
-pub(super) use numbers::display_double;
+pub(crate) use numbers::display_double;
 
 use super::function::{Binding, Function};
 use super::overload::{CostFunction, Implementation, Overload};

@@ -5,7 +5,7 @@ const EXPONENT_FROM: i32 = 6;
 const EXPONENT_BELOW: i32 = -4;
 
 /// A double in its shortest form that reads back, as `%g` prints it.
-pub(in super::super) fn display_double(value: f64) -> String {
+pub(crate) fn display_double(value: f64) -> String {
     if value.is_nan() {
         return String::from("NaN");
     }

@@ -31,7 +31,7 @@ mod text_format;
 mod text_functions;
 mod url_escapes;
 mod url_syntax;
-mod urls;
+pub mod urls;
 
 use super::error::EvalError;
 use super::overload::Overload;

@@ -28,6 +28,12 @@ impl Opaque for Url {
     }
 }
 
+/// Whether a text is what a request may name: an absolute path or an absolute URI (`url.ParseRequestURI` of Go).
+#[must_use]
+pub fn is_request_uri(text: &str) -> bool {
+    super::url_syntax::check_request(text).is_ok()
+}
+
 /// The overloads of the library.
 pub(super) fn overloads() -> Vec<Overload> {
     let url = || vec![Type::opaque(NAME)];

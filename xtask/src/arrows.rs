@@ -6,13 +6,28 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
     ("nodebound-api", &["nodebound-ownership"]),
     ("nodebound-manifests", &["nodebound-ownership", "nodebound-api"]),
-    ("nodebound", &["nodebound-ownership", "nodebound-admission", "nodebound-api", "nodebound-manifests"]),
-    ("nodebound-tests", &["nodebound-ownership", "nodebound-admission", "nodebound-api", "nodebound-manifests"]),
+    ("nodebound-sandbox", &["nodebound-admission"]),
+    ("nodebound-testkit", &[]),
+    (
+        "nodebound",
+        &["nodebound-ownership", "nodebound-admission", "nodebound-api", "nodebound-manifests", "nodebound-sandbox"],
+    ),
+    (
+        "nodebound-tests",
+        &[
+            "nodebound-ownership",
+            "nodebound-admission",
+            "nodebound-api",
+            "nodebound-manifests",
+            "nodebound-sandbox",
+            "nodebound-testkit",
+        ],
+    ),
     ("xtask", &["nodebound", "nodebound-ownership", "nodebound-api", "nodebound-manifests"]),
 ];
 

@@ -1,0 +1,44 @@
+//! The server: from a request to its answer.
+
+mod authority;
+mod below;
+mod body;
+mod bootstrap;
+mod call;
+mod change;
+mod clock;
+mod create;
+mod dispatch;
+mod hooks;
+mod https;
+mod kubeconfig;
+mod negotiation;
+mod options;
+mod plugins;
+mod policies;
+mod read;
+mod recording;
+mod removal;
+mod reply;
+mod reviews;
+mod sandbox;
+mod served;
+mod settings;
+mod state;
+mod target;
+mod tokens;
+mod trail;
+mod trouble;
+mod update;
+mod validity;
+mod watching;
+mod written;
+
+pub use authority::{Authority, AuthorityError, Credentials};
+pub use clock::Clock;
+pub use https::serve;
+pub use kubeconfig::kubeconfig;
+pub use recording::Recording;
+pub use reply::Body;
+pub use sandbox::{Connection, Sandbox, StartError, administrator};
+pub use settings::{Plugin, Settings};

@@ -6,4 +6,5 @@ pub mod choices;
 pub mod generate;
 pub mod mutants;
 pub mod nodes;
+pub mod reach;
 pub mod server;

@@ -1,6 +1,7 @@
-//! The guards on a real API server: accepted, unchanged when applied again, and enforced as the suites say.
+//! The guards on an API server: accepted, unchanged when applied again, and enforced as the suites say. Every trial runs on
+//! the sandbox, and on a real API server where there is one.
 //!
-//! `KUBEBUILDER_ASSETS` names the folder with `etcd` and `kube-apiserver`. Without it these tests are ignored.
+//! `KUBEBUILDER_ASSETS` names the folder with `etcd` and `kube-apiserver`. Without it the trials on them are ignored.
 #![expect(clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says why it is ignored")]
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -9,7 +10,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use tests::server::{Server, assets, suite};
+use tests::server::{Place, Server, assets, suite};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -17,13 +18,18 @@ fn main() -> ExitCode {
     if assets.is_none() {
         eprintln!("KUBEBUILDER_ASSETS is not set: the tests on a real API server are ignored");
     }
-    let ignored = assets.is_none();
-    let folder = assets.unwrap_or_default();
-    let mut trials: Vec<Trial> = suites().into_iter().map(|file| of_suite(&folder, file)).collect();
-    trials.push(trial("applying a guard again changes nothing", &folder, applied_again));
-    trials.push(trial("real tokens are told apart by their claims", &folder, real_tokens));
-    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
+    let without = assets.is_none();
+    let real =
+        trials(&Place::Real(assets.unwrap_or_default())).into_iter().map(|trial| trial.with_ignored_flag(without));
+    let trials = trials(&Place::Sandbox).into_iter().chain(real).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials(place: &Place) -> Vec<Trial> {
+    let mut trials: Vec<Trial> = suites().into_iter().map(|file| of_suite(place, file)).collect();
+    trials.push(trial("applying a guard again changes nothing", place, applied_again));
+    trials.push(trial("real tokens are told apart by their claims", place, real_tokens));
+    trials
 }
 
 fn suites() -> Vec<PathBuf> {
@@ -39,16 +45,24 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().expect("a runtime can be made").block_on(future)
 }
 
-fn of_suite(assets: &Path, file: PathBuf) -> Trial {
-    let name = format!("suite {}", file.file_stem().unwrap_or_default().display());
-    let assets = assets.to_owned();
-    Trial::test(name, move || block_on(suite::run(&assets, &file)).map(drop).map_err(Failed::from))
+fn kind(place: &Place) -> &'static str {
+    match place {
+        Place::Sandbox => "sandbox",
+        Place::Real(_) => "real",
+    }
 }
 
-fn trial<F: Future<Output = ()> + 'static>(name: &str, assets: &Path, test: fn(Server) -> F) -> Trial {
-    let assets = assets.to_owned();
+fn of_suite(place: &Place, file: PathBuf) -> Trial {
+    let name = format!("{}: suite {}", kind(place), file.file_stem().unwrap_or_default().display());
+    let place = place.clone();
+    Trial::test(name, move || block_on(suite::run(&place, &file)).map(drop).map_err(Failed::from))
+}
+
+fn trial<F: Future<Output = ()> + 'static>(name: &str, place: &Place, test: fn(Server) -> F) -> Trial {
+    let name = format!("{}: {name}", kind(place));
+    let place = place.clone();
     Trial::test(name, move || {
-        block_on(async { test(Server::start(&assets).await).await });
+        block_on(async { test(Server::start(&place).await).await });
         Ok(())
     })
 }

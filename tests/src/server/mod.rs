@@ -1,14 +1,18 @@
-//! A real API server for one test: `etcd` and `kube-apiserver` from the folder that `KUBEBUILDER_ASSETS` names, by the
-//! convention of envtest. It authorizes everything, so that nothing but admission refuses.
+//! An API server for one test: the sandbox, or `etcd` and `kube-apiserver` from the folder that `KUBEBUILDER_ASSETS`
+//! names, by the convention of envtest. It authorizes everything, so that nothing but admission refuses.
 
+pub mod conformance;
 mod exchange;
 mod setting;
 pub mod suite;
 
-pub use exchange::{Answer, Exchange};
+pub use exchange::{Answer, Exchange, Response};
 pub use setting::crds;
 
-use serde_json::Value;
+use admission::UserInfo;
+use sandbox::server::Plugin;
+use sandbox::{Sandbox, Settings};
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,12 +21,26 @@ use tempfile::TempDir;
 
 const TOKEN: &str = "the-token-of-the-administrator";
 
+/// Which API server a test is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The one of this workspace, in this process.
+    Sandbox,
+    /// The real one, from this folder.
+    Real(PathBuf),
+}
+
 /// A running API server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     exchange: Exchange,
-    processes: Vec<Process>,
-    folder: TempDir,
+    running: Running,
+}
+
+#[derive(Debug)]
+enum Running {
+    Inside(Sandbox),
+    Processes { processes: Vec<Process>, folder: TempDir, port: u16 },
 }
 
 /// The folder with the binaries, if the environment names one.
@@ -36,7 +54,25 @@ impl Server {
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn start(assets: &Path) -> Self {
+    pub async fn start(place: &Place) -> Self {
+        match place {
+            Place::Sandbox => Self::inside(),
+            Place::Real(assets) => Self::real(assets).await,
+        }
+    }
+
+    /// A sandbox without the plugins that the real server of these tests has not either.
+    fn inside() -> Self {
+        let disabled = [Plugin::ServiceAccount, Plugin::TaintNodesByCondition].into();
+        let sandbox = Sandbox::start(Settings { disabled, ..Settings::default() }).expect("a sandbox starts");
+        sandbox.plant(everything_for_everybody());
+        let groups = ["system:masters", "system:authenticated"].map(str::to_owned).to_vec();
+        let admin = UserInfo { username: "admin".to_owned(), groups, ..UserInfo::default() };
+        let exchange = Exchange::inside(sandbox.connection_as(admin));
+        Self { exchange, running: Running::Inside(sandbox) }
+    }
+
+    async fn real(assets: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let [etcd, peers, api] = free_ports();
         let store = format!("http://127.0.0.1:{etcd}");
@@ -50,7 +86,7 @@ impl Server {
             Process::spawn(&folder, assets, "kube-apiserver", &api_arguments(folder.path(), &store, api)),
         ];
         let exchange = Exchange::new(api, TOKEN);
-        let server = Self { exchange, processes, folder };
+        let server = Self { exchange, running: Running::Processes { processes, folder, port: api } };
         server.wait_until_ready().await;
         server
     }
@@ -59,6 +95,18 @@ impl Server {
     #[must_use]
     pub fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// A client of the administrator.
+    ///
+    /// # Panics
+    /// Outside an asynchronous runtime.
+    #[must_use]
+    pub fn client(&self) -> kube::Client {
+        match &self.running {
+            Running::Inside(sandbox) => kube::Client::new(sandbox.admin(), "default"),
+            Running::Processes { port, .. } => exchange::client(*port, TOKEN),
+        }
     }
 
     async fn wait_until_ready(&self) {
@@ -92,14 +140,33 @@ impl Server {
         answer.body
     }
 
+    /// The sandbox, if it is one.
+    #[must_use]
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        match &self.running {
+            Running::Inside(sandbox) => Some(sandbox),
+            Running::Processes { .. } => None,
+        }
+    }
+
     fn logs(&self) -> String {
+        let Running::Processes { processes, folder, .. } = &self.running else { return String::new() };
         let tail = |process: &Process| {
-            let text = std::fs::read_to_string(self.folder.path().join(&process.log)).unwrap_or_default();
+            let text = std::fs::read_to_string(folder.path().join(&process.log)).unwrap_or_default();
             let lines: Vec<&str> = text.lines().rev().take(15).collect();
             format!("{}:\n{}\n", process.log, lines.join("\n"))
         };
-        self.processes.iter().map(tail).collect()
+        processes.iter().map(tail).collect()
     }
+}
+
+/// What makes a server with roles one that authorizes everything.
+fn everything_for_everybody() -> Value {
+    let subject = |group: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group});
+    let subjects: Vec<Value> = ["system:authenticated", "system:unauthenticated"].map(subject).to_vec();
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everybody"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": subjects})
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Answer, Server, crds};
+use super::{Answer, Place, Server, crds};
 
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 
@@ -22,20 +22,25 @@ const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 ///
 /// # Panics
 /// If the suite cannot be read, or the server refuses its setting.
-pub async fn run(assets: &Path, file: &Path) -> Result<usize, String> {
+pub async fn run(place: &Place, file: &Path) -> Result<usize, String> {
     let text = std::fs::read_to_string(file).expect("a suite can be read");
     let suite = api::cases::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let folder = file.parent().expect("a file is in a folder");
-    let server = Server::start(assets).await;
+    let server = Server::start(place).await;
     let run = Run { server: &server, profile: profile(&suite, folder), suite: &suite };
     run.prepare(folder).await;
-    let here: Vec<&Case> = suite.cases.iter().filter(|case| case.not_run.server.is_none()).collect();
+    let here: Vec<&Case> = suite.cases.iter().filter(|case| runs(place, case)).collect();
     run.wait_until_in_force(&here).await;
     let mut failed = Vec::new();
     for case in &here {
         failed.extend(run.case(case).await.err().map(|error| format!("{}: {error}", case.name)));
     }
     if failed.is_empty() { Ok(here.len()) } else { Err(failed.join("\n")) }
+}
+
+/// What no API server can be asked, the sandbox cannot be asked either.
+fn runs(place: &Place, case: &Case) -> bool {
+    case.not_run.server.is_none() && (*place != Place::Sandbox || case.not_run.sandbox.is_none())
 }
 
 fn profile(suite: &Suite, folder: &Path) -> Option<Profile> {
@@ -108,7 +113,7 @@ impl Run<'_> {
     /// Creates the old object, makes the request as the user in a dry run, and takes the object away again.
     async fn case(&self, case: &Case) -> Result<(), String> {
         let mut resolved = self.suite.resolve(case)?;
-        let path = Place::of(&resolved);
+        let path = Location::of(&resolved);
         let stored = match &resolved.old {
             Some(old) => Some(self.store(&path, old).await),
             None => None,
@@ -123,7 +128,7 @@ impl Run<'_> {
         self.compare(&case.expect, &answer)
     }
 
-    async fn remove(&self, path: &Place) {
+    async fn remove(&self, path: &Location) {
         let unhold = Request::patch(&path.object).header("Content-Type", "application/merge-patch+json");
         let finalizers = json!({"metadata": {"finalizers": null}});
         for (builder, body) in [(unhold, Some(&finalizers)), (Request::delete(&path.object), None)] {
@@ -132,7 +137,7 @@ impl Run<'_> {
         }
     }
 
-    async fn store(&self, path: &Place, object: &Value) -> Value {
+    async fn store(&self, path: &Location, object: &Value) -> Value {
         let stored = self.server.create(&path.collection, object).await;
         let Some(status) = object.get("status").filter(|_| path.has_status) else { return stored };
         let mut with_status = stored.clone();
@@ -143,7 +148,7 @@ impl Run<'_> {
         answer.body
     }
 
-    async fn ask(&self, path: &Place, resolved: &Resolved, stored: Option<&Value>) -> Answer {
+    async fn ask(&self, path: &Location, resolved: &Resolved, stored: Option<&Value>) -> Answer {
         let who: &Identity = &resolved.user;
         let (builder, body) = request(path, resolved, stored);
         self.server.exchange().send(Some(who), builder, body.as_ref()).await
@@ -205,13 +210,13 @@ fn refusal(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Where an object is served.
-struct Place {
+struct Location {
     collection: String,
     object: String,
     has_status: bool,
 }
 
-impl Place {
+impl Location {
     fn of(resolved: &Resolved) -> Self {
         let resource = &resolved.resource;
         let root = match resource.group.as_str() {
@@ -242,7 +247,7 @@ fn adopt_identity(resolved: &mut Resolved, stored: &Value) {
     }
 }
 
-fn request(path: &Place, resolved: &Resolved, stored: Option<&Value>) -> (Builder, Option<Value>) {
+fn request(path: &Location, resolved: &Resolved, stored: Option<&Value>) -> (Builder, Option<Value>) {
     let subresource = match resolved.subresource.as_str() {
         "" => String::new(),
         name => format!("/{name}"),

@@ -20,9 +20,13 @@ soak:
 bench:
     cargo bench --package nodebound-ownership --package nodebound-tests
 
-# The guards on a real API server, for example: just server /usr/local/kubebuilder/bin
+# The guards, the recorded answers and the workloads on a real API server: just server /usr/local/kubebuilder/bin
 server assets:
-    KUBEBUILDER_ASSETS={{assets}} cargo test --package nodebound-tests --test server
+    KUBEBUILDER_ASSETS={{assets}} cargo test --package nodebound-tests --test server --test conformance --test workloads -- --test-threads=1
+
+# The sandbox's store against a naive model, a hundred thousand operations.
+store:
+    SANDBOX_OPERATIONS=100000 cargo test --release --package nodebound-sandbox store::
 
 # Mutants of the rule; the property tests would hide what the tables miss.
 mutants:

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{check, completions, man, render, test};
+use crate::command::{check, completions, man, render, sandbox, test};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Render(render::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
+    Sandbox(sandbox::Arguments),
     #[command(hide = true)]
     Completions(completions::Arguments),
     #[command(hide = true)]

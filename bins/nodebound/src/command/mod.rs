@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod render;
+pub(crate) mod sandbox;
 pub(crate) mod test;
 
 use crate::cli::Command;
@@ -14,6 +15,7 @@ pub(crate) fn run(command: Command, console: &mut Console<'_>) -> anyhow::Result
         Command::Render(arguments) => arguments.run(console),
         Command::Check(arguments) => arguments.run(console),
         Command::Test(arguments) => arguments.run(console),
+        Command::Sandbox(arguments) => arguments.run(console),
         Command::Completions(arguments) => arguments.run(console),
         Command::Man(arguments) => arguments.run(console),
     }

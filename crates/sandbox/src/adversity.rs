@@ -115,7 +115,7 @@ impl Effect {
     pub fn failure(self, resource: &GroupResource, name: &str) -> Option<Failure> {
         match self {
             Self::Refuse(code) => Some(refused(code)),
-            Self::Conflict => Some(Failure::conflict(resource, name, MODIFIED)),
+            Self::Conflict => Some(Failure::modified(resource, name)),
             Self::TooMany { retry_after } => {
                 let failure = Failure::new(429, "TooManyRequests", "Too many requests, please try again later.");
                 Some(Failure { retry_after: Some(retry_after), ..failure })
@@ -125,9 +125,6 @@ impl Effect {
         }
     }
 }
-
-/// What a conflict is explained with (`OptimisticLockErrorMsg`).
-const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
 
 /// Reasons and words by code (`NewGenericServerResponse` in `staging/src/k8s.io/apimachinery/pkg/api/errors/errors.go`).
 fn refused(code: u16) -> Failure {

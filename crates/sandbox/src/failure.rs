@@ -118,6 +118,13 @@ impl Failure {
         Self::about(409, "Conflict", what, name, message)
     }
 
+    /// 409: somebody else was faster (`OptimisticLockErrorMsg`).
+    #[must_use]
+    pub fn modified(what: &GroupResource, name: &str) -> Self {
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::conflict(what, name, why)
+    }
+
     /// 410: the resource version asked for is gone.
     #[must_use]
     pub fn expired(message: impl Into<String>) -> Self {

@@ -33,7 +33,7 @@ impl fmt::Display for GroupResource {
 }
 
 /// A resource as one version of an API serves it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Resource {
     /// The API group; empty for the core group.
     pub group: String,

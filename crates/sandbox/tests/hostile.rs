@@ -169,6 +169,65 @@ fn is_public(path: &str) -> bool {
     ["/healthz", "/livez", "/readyz", "/version"].contains(&path.trim_end_matches('/'))
 }
 
+/// Where objects of many levels are sent: with `DEEP` standing for them.
+const DEEP: &[(&str, &str, &str, &str)] = &[
+    (
+        "POST",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        "application/json",
+        r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"as.b"},"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":DEEP}}]}}"#,
+    ),
+    (
+        "POST",
+        "/api/v1/nodes",
+        "application/json",
+        r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n"},"spec":DEEP}"#,
+    ),
+    (
+        "POST",
+        "/api/v1/nodes",
+        "application/yaml",
+        r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"n","labels":DEEP}}"#,
+    ),
+    (
+        "PATCH",
+        "/api/v1/nodes/n1",
+        "application/json-patch+json",
+        r#"[{"op":"add","path":"/spec/taints","value":DEEP}]"#,
+    ),
+    ("PATCH", "/api/v1/nodes/n1", "application/merge-patch+json", r#"{"spec":DEEP}"#),
+    ("PATCH", "/api/v1/nodes/n1", "application/strategic-merge-patch+json", r#"{"spec":{"taints":[DEEP]}}"#),
+    ("PATCH", "/api/v1/nodes/n1", "application/apply-patch+yaml", r#"{"apiVersion":"v1","kind":"Node","spec":DEEP}"#),
+    ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "application/json", r#"{"spec":DEEP}"#),
+];
+
+#[test]
+fn deep_bodies_are_answered() {
+    runtime().block_on(async {
+        let sandbox = Sandbox::start(Settings::default()).expect("a sandbox starts");
+        let node = Ask {
+            body: BODIES[7].replace(r#"{"a":1}"#, "{}").into(),
+            ..deep("POST", "/api/v1/nodes", "application/json")
+        };
+        assert_eq!(answer(&sandbox.admin(), &node).await.map(|(code, _)| code), Some(201));
+        for ((method, path, kind, body), levels) in
+            DEEP.iter().flat_map(|row| [100, 250, 100_000].map(|levels| (row, levels)))
+        {
+            for (open, close) in [(r#"{"items":"#, "}"), (r#"{"spec":"#, "}"), ("[", "]")] {
+                let inner = format!("{}1{}", open.repeat(levels), close.repeat(levels));
+                let ask = Ask { body: body.replace("DEEP", &inner).into(), ..deep(method, path, kind) };
+                let (code, text) = answer(&sandbox.admin(), &ask).await.expect("an answer");
+                assert!(code >= 400 && is_well_formed(code, &text), "{method} {path} {kind} {levels} {open}: {code}");
+            }
+        }
+    });
+}
+
+fn deep(method: &'static str, path: &str, kind: &'static str) -> Ask {
+    let query = "fieldManager=m&fieldValidation=Strict";
+    Ask { method, path: path.to_owned(), query, kind, headers: Vec::new(), body: Vec::new() }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -1,29 +1,6 @@
 //! Names of fields as expressions write them (`apiserver/pkg/cel/escaping.go`).
 
-/// Words that are no identifiers in an expression.
-const RESERVED: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
+use admission::names::RESERVED;
 
 /// The identifier for a field, if there can be one.
 #[must_use]

@@ -5,6 +5,8 @@ use admission::cel::time::Timestamp;
 use admission::{FieldError, FieldErrorKind, FieldPath, names};
 use serde_json::{Map, Value};
 
+use crate::schema::go_names::kind;
+
 /// What a field of `ObjectMeta` holds.
 #[derive(Clone, Copy)]
 enum Shape {
@@ -72,7 +74,7 @@ pub fn coerce(value: &Value) -> Result<Coerced, String> {
             let fields = structure(fields, &FIELDS, "", "ObjectMeta", &mut unknown)?;
             Ok(Coerced { fields, unknown })
         }
-        other => Err(format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", go_kind(other))),
+        other => Err(format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", kind(other))),
     }
 }
 
@@ -159,18 +161,7 @@ fn mismatch(value: &Value, shape: Shape, place: &str) -> String {
             return format!("parsing time {value} as \"2006-01-02T15:04:05Z07:00\": cannot parse {value} as \"2006\"");
         }
     };
-    format!("json: cannot unmarshal {} into Go struct field {place} of type {expected}", go_kind(value))
-}
-
-fn go_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
+    format!("json: cannot unmarshal {} into Go struct field {place} of type {expected}", kind(value))
 }
 
 /// What is wrong with the metadata of an object within an object.

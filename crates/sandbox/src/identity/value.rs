@@ -1,6 +1,5 @@
 //! Reading of stored objects, and text as the server renders it.
 
-use admission::{FieldError, FieldPath};
 use chrono::DateTime;
 use serde_json::Value;
 
@@ -36,8 +35,7 @@ pub fn timestamp(seconds: i64) -> String {
 /// A string in double quotes, as Go's `%q` has it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    let body = FieldError::duplicate(&FieldPath::default(), text).body();
-    body.strip_prefix("Duplicate value: ").unwrap_or(&body).to_owned()
+    admission::quote::go_quoted(text)
 }
 
 /// Strings in brackets, as Go's `%q` has a slice: `["a" "b"]`.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::patch::Body;
+use crate::schema::go_names::kind;
 
 /// The version of tokens.
 const VERSION: &str = "meta.k8s.io/v1";
@@ -118,17 +119,6 @@ fn integer_of(json: &Value, name: &str) -> Result<i64, String> {
 
 fn mistyped(found: &str, name: &str, expected: &str) -> String {
     format!("json: cannot unmarshal {found} into Go struct field continueToken.{name} of type {expected}")
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod written;
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::schema::go_names::kind;
 use written::Written;
 
 pub use go_text::shown;
@@ -50,14 +51,7 @@ pub fn read(body: &[u8]) -> Result<Value, Failure> {
 
 /// The parser's words for a patch that is no object.
 fn no_object(patch: &Value) -> String {
-    let kind = match patch {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
+    let kind = kind(patch);
     format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}")
 }
 

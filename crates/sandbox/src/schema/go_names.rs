@@ -41,7 +41,7 @@ fn basic(schema: Schema<'_>) -> &'static str {
 }
 
 /// What Go's decoder calls a value.
-pub(super) fn kind(value: &Value) -> &'static str {
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -8,7 +8,7 @@ pub mod decode;
 pub mod defaulting;
 mod defaulting_rules;
 mod go_json;
-mod go_names;
+pub(crate) mod go_names;
 mod mistyped;
 mod moment;
 pub mod protobuf;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::body;
 use super::call::Call;
-use super::change::{After, Change, Question, Shown};
+use super::change::{After, Change, Proposal, Question, Shown};
 use super::options::{OptionsKind, WriteOptions};
 use super::removal::DeleteOptions;
 use super::state::State;
@@ -63,22 +63,16 @@ impl State {
             dry_run,
             options: WriteOptions { dry_run, ..WriteOptions::default() }.shown(OptionsKind::Create),
         };
-        let request = question.into_request(self.uid());
-        let asked = self.ask_policies(&request)?;
-        Ok(Change {
-            resource: call.group_resource(),
-            namespace: call.namespace().to_owned(),
+        let proposal = Proposal {
             name: call.place.name.clone(),
             before: Some(before),
             after,
-            request,
-            dry_run,
-            warnings: asked.warnings,
-            annotations: asked.annotations,
+            warnings: Vec::new(),
             shown: Some(
                 |_| json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
             ),
-        })
+        };
+        self.judged(question, proposal)
     }
 
     /// A GET of `…/NAME/scale`.
@@ -120,20 +114,14 @@ impl State {
             dry_run: options.dry_run,
             options: options.shown(kind),
         };
-        let request = question.into_request(self.uid());
-        let asked = self.ask_policies(&request)?;
-        Ok(Change {
-            resource: call.group_resource(),
-            namespace: call.namespace().to_owned(),
+        let proposal = Proposal {
             name: call.place.name.clone(),
             after: if new == *old { After::Same } else { After::Object(new) },
             before: Some(old),
-            request,
-            dry_run: options.dry_run,
-            warnings: asked.warnings,
-            annotations: asked.annotations,
+            warnings: Vec::new(),
             shown: Some(scale_of),
-        })
+        };
+        self.judged(question, proposal)
     }
 
     /// What a DELETE of a collection removes.

@@ -10,6 +10,7 @@ use super::state::State;
 use crate::failure::Failure;
 use crate::resource::Resource;
 use crate::schema::conform::{self, Unknown};
+use crate::schema::go_names::kind;
 use crate::schema::{decode, protobuf};
 
 /// How Go's typed clients send objects.
@@ -76,12 +77,7 @@ pub(super) fn read(call: &Call) -> Result<Received, Failure> {
 }
 
 fn no_object(value: &Value) -> String {
-    let kind = match value {
-        Value::Array(_) => "array",
-        Value::String(_) => "string",
-        Value::Bool(_) => "bool",
-        _ => "number",
-    };
+    let kind = kind(value);
     let meta = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
     format!("json: cannot unmarshal {kind} into Go value of type {meta}")
 }
@@ -133,22 +129,22 @@ impl State {
         }
         let (_, short) = version.rsplit_once('/').unwrap_or(("", &version));
         let wanted = &resource.kind;
-        let why = self.no_conversion(resource, &kind, &version);
+        let why = self.no_conversion(&resource.group, wanted, &kind, &version);
         Err(Failure::bad_request(format!("{kind} in version \"{short}\" cannot be handled as a {wanted}: {why}")))
     }
 
-    /// Why an object of another kind is not taken for one of this kind.
-    pub fn no_conversion(&self, resource: &Resource, kind: &str, version: &str) -> String {
+    /// Why an object of another kind is not taken for one of the wanted kind of a group.
+    pub fn no_conversion(&self, group: &str, wanted: &str, kind: &str, version: &str) -> String {
         if self.served.by_kind(version, kind).is_none_or(|other| other.is_custom()) {
             let scheme = "kubernetes/pkg/api/legacyscheme/scheme.go:30";
             return format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"{scheme}\"");
         }
         let (_, short) = version.rsplit_once('/').unwrap_or(("", version));
-        let package = match resource.group.split('.').next() {
+        let package = match group.split('.').next() {
             None | Some("") => "core",
             Some(group) => group,
         };
-        format!("converting ({short}.{kind}) to ({package}.{}): unknown conversion", resource.kind)
+        format!("converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion")
     }
 }
 

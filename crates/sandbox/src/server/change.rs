@@ -220,6 +220,29 @@ impl State {
     }
 }
 
+/// What is to become of an object, if the policies agree.
+pub(super) struct Proposal {
+    /// The object's name. Admission is told the question's: in a collection, none.
+    pub name: String,
+    pub before: Option<Arc<Value>>,
+    pub after: After,
+    pub warnings: Vec<String>,
+    pub shown: Option<fn(&Value) -> Value>,
+}
+
+impl State {
+    /// Puts a proposal to the policies.
+    pub fn judged(&mut self, question: Question<'_>, proposal: Proposal) -> Result<Change, Failure> {
+        let (call, dry_run) = (question.call, question.dry_run);
+        let Proposal { name, before, after, mut warnings, shown } = proposal;
+        let request = question.into_request(self.uid());
+        let Asked { warnings: warned, annotations } = self.ask_policies(&request)?;
+        warnings.extend(warned);
+        let (resource, namespace) = (call.group_resource(), call.namespace().to_owned());
+        Ok(Change { resource, namespace, name, before, after, request, dry_run, warnings, annotations, shown })
+    }
+}
+
 /// What policies say besides yes.
 #[derive(Debug, Default)]
 pub(super) struct Asked {

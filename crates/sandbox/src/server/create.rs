@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::body::{self, Received};
 use super::call::Call;
-use super::change::{After, Change, Question};
+use super::change::{After, Change, Proposal, Question};
 use super::options::{OptionsKind, WriteOptions};
 use super::plugins;
 use super::state::State;
@@ -76,21 +76,14 @@ impl State {
             dry_run: options.dry_run,
             options: options.shown(kind),
         };
-        let request = question.into_request(self.uid());
-        let asked = self.ask_policies(&request)?;
-        warnings.extend(asked.warnings);
-        Ok(Change {
-            resource: call.group_resource(),
-            namespace: call.namespace().to_owned(),
-            name,
+        let proposal = Proposal {
+            name: name.clone(),
             before: None,
             after: After::Object(Value::clone(&new)),
-            request,
-            dry_run: options.dry_run,
             warnings,
-            annotations: asked.annotations,
             shown: None,
-        })
+        };
+        self.judged(question, proposal)
     }
 
     /// Sees that the namespace in the object is the path's.

@@ -333,8 +333,7 @@ async fn write(inner: &Arc<Inner>, call: &Call) -> Result<Reply, Failure> {
             return Ok(reply);
         }
     }
-    let why = "the object has been modified; please apply your changes to the latest version and try again";
-    Err(Failure::conflict(&call.group_resource(), &call.place.name, why))
+    Err(Failure::modified(&call.group_resource(), &call.place.name))
 }
 
 fn judge(state: &mut State, call: &Call) -> Result<Change, Failure> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::body;
 use super::call::Call;
-use super::change::{After, Change, Question, Shown};
+use super::change::{After, Change, Proposal, Question, Shown};
 use super::create::text;
 use super::options::unknown_dry_run;
 use super::plugins;
@@ -180,20 +180,14 @@ impl State {
             dry_run: options.is_dry_run(),
             options: options.shown(),
         };
-        let request = question.into_request(self.uid());
-        let asked = self.ask_policies(&request)?;
-        Ok(Change {
-            resource: call.group_resource(),
-            namespace: namespace_of(call, &old),
+        let proposal = Proposal {
             name: name.to_owned(),
             after: self.after_deletion(call, options, &old),
             before: Some(old),
-            request,
-            dry_run: options.is_dry_run(),
-            warnings: asked.warnings,
-            annotations: asked.annotations,
+            warnings: Vec::new(),
             shown: None,
-        })
+        };
+        self.judged(question, proposal)
     }
 
     fn after_deletion(&self, call: &Call, options: &DeleteOptions, old: &Value) -> After {
@@ -243,8 +237,4 @@ impl State {
             && matches!(change.after, After::Nothing { .. })
             && !change.dry_run
     }
-}
-
-fn namespace_of(call: &Call, object: &Value) -> String {
-    if call.resource.namespaced { text(object, "namespace") } else { String::new() }
 }

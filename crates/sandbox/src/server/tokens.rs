@@ -29,12 +29,7 @@ fn right_kind(state: &State, body: &serde_json::Value) -> Result<(), Failure> {
         return Ok(());
     }
     let (_, short) = version.rsplit_once('/').unwrap_or(("", version));
-    let why = match state.served.by_kind(version, kind) {
-        Some(_) => format!("converting ({short}.{kind}) to (authentication.TokenRequest): unknown conversion"),
-        None => format!(
-            "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"kubernetes/pkg/api/legacyscheme/scheme.go:30\""
-        ),
-    };
+    let why = state.no_conversion("authentication.k8s.io", "TokenRequest", kind, version);
     Err(Failure::bad_request(format!("{kind} in version \"{short}\" cannot be handled as a TokenRequest: {why}")))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::body::{self, Received};
 use super::call::Call;
-use super::change::{After, Change, Question, Shown};
+use super::change::{After, Change, Proposal, Question, Shown};
 use super::create::{Creation, OTHER_NAMESPACE, remove, reset_paths, text, text_of};
 use super::options::{OptionsKind, WriteOptions};
 use super::plugins;
@@ -140,7 +140,7 @@ impl State {
         if kind == call.resource.kind && version == call.resource.api_version() {
             return Ok(());
         }
-        let why = self.no_conversion(&call.resource, &kind, &version);
+        let why = self.no_conversion(&call.resource.group, &call.resource.kind, &kind, &version);
         Err(body::refuse_patch(new.to_string())(why))
     }
 
@@ -178,7 +178,7 @@ impl State {
 
     /// Everything from the changed object to a judged change.
     fn finish_update(&mut self, update: Update<'_>) -> Result<Change, Failure> {
-        let Update { call, options, kind, old, mut new, manager, mut warnings } = update;
+        let Update { call, options, kind, old, mut new, manager, warnings } = update;
         let subresource = call.place.subresource.as_str();
         if let Some(compiled) = self.compiled(&call.resource) {
             compiled.default(&mut new);
@@ -205,21 +205,14 @@ impl State {
             dry_run: options.dry_run,
             options: options.shown(kind),
         };
-        let request = question.into_request(self.uid());
-        let asked = self.ask_policies(&request)?;
-        warnings.extend(asked.warnings);
-        Ok(Change {
-            resource: call.group_resource(),
-            namespace: call.namespace().to_owned(),
+        let proposal = Proposal {
             name: call.place.name.clone(),
             after: outcome(&old, &shown),
             before: Some(old),
-            request,
-            dry_run: options.dry_run,
             warnings,
-            annotations: asked.annotations,
             shown: None,
-        })
+        };
+        self.judged(question, proposal)
     }
 }
 
@@ -342,8 +335,7 @@ fn version_matches(call: &Call, new: &mut Value, old: &Value) -> Result<(), Fail
         return Err(Failure::internal(format!("strconv.ParseUint: parsing \"{given}\": invalid syntax")));
     }
     if !given.is_empty() && given != "0" && given != own {
-        let why = "the object has been modified; please apply your changes to the latest version and try again";
-        return Err(Failure::conflict(&call.group_resource(), &call.place.name, why));
+        return Err(Failure::modified(&call.group_resource(), &call.place.name));
     }
     new["metadata"]["resourceVersion"] = json!(own);
     Ok(())

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::resource::Subresource;
-use crate::schema::Types;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -11,18 +10,8 @@ fn resource(group: &str, plural: &str, namespaced: bool) -> Resource {
         group: group.to_owned(),
         version: "v1".to_owned(),
         plural: plural.to_owned(),
-        singular: String::new(),
-        kind: String::new(),
-        list_kind: String::new(),
         namespaced,
-        short_names: Vec::new(),
-        categories: Vec::new(),
-        verbs: Vec::new(),
-        subresources: Vec::new(),
-        types: Arc::new(Types::default()),
-        root: 0,
-        selectable_fields: Vec::new(),
-        definition: None,
+        ..Resource::default()
     }
 }
 

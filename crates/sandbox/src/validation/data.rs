@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::names;
 use super::place::Place;
+use crate::schema::go_names::kind;
 
 const MAX_BYTES: usize = 1_048_576;
 const FROZEN: &str = "field is immutable when `immutable` is set";
@@ -126,10 +127,7 @@ fn json_object(place: &Place<'_>) -> Vec<FieldError> {
 fn not_an_object(bytes: &[u8]) -> Option<String> {
     let kind = match serde_json::from_slice::<Value>(bytes) {
         Ok(Value::Object(_) | Value::Null) => return None,
-        Ok(Value::Array(_)) => "array",
-        Ok(Value::String(_)) => "string",
-        Ok(Value::Number(_)) => "number",
-        Ok(Value::Bool(_)) => "bool",
+        Ok(value) => kind(&value),
         Err(_) => return Some(first_token(bytes)),
     };
     Some(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))

@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::failure::Failure;
-use crate::schema::{Types, defaulting};
+use crate::schema::defaulting;
 use crate::strategy;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_oneof, proptest};
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct Case {
@@ -28,18 +27,9 @@ pub(crate) fn resource(group: &str, plural: &str, kind: &str, namespaced: bool) 
         group: group.to_owned(),
         version: "v1".to_owned(),
         plural: plural.to_owned(),
-        singular: String::new(),
         kind: kind.to_owned(),
-        list_kind: String::new(),
         namespaced,
-        short_names: Vec::new(),
-        categories: Vec::new(),
-        verbs: Vec::new(),
-        subresources: Vec::new(),
-        types: Arc::new(Types::default()),
-        root: 0,
-        selectable_fields: Vec::new(),
-        definition: None,
+        ..Resource::default()
     }
 }
 

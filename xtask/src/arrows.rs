@@ -6,16 +6,25 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
     ("nodebound-api", &["nodebound-ownership"]),
     ("nodebound-manifests", &["nodebound-ownership", "nodebound-api"]),
     ("nodebound-sandbox", &["nodebound-admission"]),
+    ("nodebound-agent", &["nodebound-ownership"]),
+    ("nodebound-attack", &["nodebound-ownership", "nodebound-admission", "nodebound-api"]),
     ("nodebound-testkit", &[]),
     (
         "nodebound",
-        &["nodebound-ownership", "nodebound-admission", "nodebound-api", "nodebound-manifests", "nodebound-sandbox"],
+        &[
+            "nodebound-ownership",
+            "nodebound-admission",
+            "nodebound-api",
+            "nodebound-attack",
+            "nodebound-manifests",
+            "nodebound-sandbox",
+        ],
     ),
     (
         "nodebound-tests",
@@ -23,6 +32,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "nodebound-ownership",
             "nodebound-admission",
             "nodebound-api",
+            "nodebound-attack",
             "nodebound-manifests",
             "nodebound-sandbox",
             "nodebound-testkit",

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{check, completions, man, render, sandbox, test};
+use crate::command::{check, completions, demo, man, render, sandbox, test, verify};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -21,10 +21,12 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(demo::Arguments),
     Render(render::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
     Sandbox(sandbox::Arguments),
+    Verify(verify::Arguments),
     #[command(hide = true)]
     Completions(completions::Arguments),
     #[command(hide = true)]

@@ -3,15 +3,19 @@
 
 mod bench;
 mod cli;
+mod cluster;
 mod command;
 mod console;
+mod demo;
 mod exit;
 mod opinion;
 mod output;
 mod parallel;
 mod policies;
 mod profiles;
+mod progress;
 mod recording;
+mod scratch;
 mod second_opinion;
 mod suites;
 mod verdicts;

@@ -2,10 +2,12 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod man;
 pub(crate) mod render;
 pub(crate) mod sandbox;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use crate::cli::Command;
 use crate::{Console, Exit};
@@ -16,6 +18,8 @@ pub(crate) fn run(command: Command, console: &mut Console<'_>) -> anyhow::Result
         Command::Check(arguments) => arguments.run(console),
         Command::Test(arguments) => arguments.run(console),
         Command::Sandbox(arguments) => arguments.run(console),
+        Command::Verify(arguments) => arguments.run(console),
+        Command::Demo(arguments) => arguments.run(console),
         Command::Completions(arguments) => arguments.run(console),
         Command::Man(arguments) => arguments.run(console),
     }

@@ -75,6 +75,34 @@ impl State {
         self.judged(question, proposal)
     }
 
+    /// A connection to what runs on a Node, before anybody looks whether there is such a Node.
+    pub fn connect(&mut self, call: &Call) -> Result<Change, Failure> {
+        let question = Question {
+            call,
+            operation: admission::Operation::Connect,
+            name: &call.place.name,
+            old: None,
+            new: Some(Arc::new(json!({"kind": "NodeProxyOptions", "apiVersion": "v1", "path": call.place.rest}))),
+            dry_run: false,
+            options: Value::Null,
+        };
+        let name = call.place.name.clone();
+        self.judged(question, Proposal { name, before: None, after: After::Same, warnings: Vec::new(), shown: None })
+    }
+
+    /// What a client is told that may connect to a Node, on which nothing runs.
+    pub fn unreachable(&self, call: &Call) -> Failure {
+        let Some(node) = self.get(&call.group_resource(), call.namespace(), &call.place.name) else {
+            return call.not_found();
+        };
+        let addresses = node["status"]["addresses"].as_array().map_or(&[][..], Vec::as_slice);
+        let Some(address) = addresses.iter().find_map(|address| address["address"].as_str()) else {
+            return Failure::internal("no preferred addresses found; known addresses: []");
+        };
+        let message = format!("error trying to reach service: dial tcp {address}:10250: connect: connection refused");
+        Failure::bare(503, "ServiceUnavailable", message)
+    }
+
     /// A GET of `…/NAME/scale`.
     pub fn read_scale(&self, call: &Call) -> Result<Value, Failure> {
         let object = self.get(&call.group_resource(), call.namespace(), &call.place.name);

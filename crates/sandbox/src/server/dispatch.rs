@@ -224,8 +224,9 @@ impl Incoming {
                 let (kind, body) = watching::start(&inner, call)?;
                 Ok(Reply::of(200, Content::Stream(kind, body)))
             }
-            ("get" | "list", _) => read(&inner, &call),
             ("create", _) if reviews::is_review(&call.resource) => reviews::answer(&inner.lock(), &call),
+            (_, "proxy") => connect(&inner, &call).await,
+            ("get" | "list", _) => read(&inner, &call),
             ("create", "token") => tokens::request(&mut inner.lock(), &call),
             ("deletecollection", "") => delete_many(&inner, &call).await,
             _ => write(&inner, &call).await,
@@ -336,6 +337,16 @@ async fn write(inner: &Arc<Inner>, call: &Call) -> Result<Reply, Failure> {
     Err(Failure::modified(&call.group_resource(), &call.place.name))
 }
 
+/// Whoever may connect finds nobody at the other end: there are no kubelets.
+async fn connect(inner: &Inner, call: &Call) -> Result<Reply, Failure> {
+    let change = inner.lock().connect(call)?;
+    let calls = hooks::due(&inner.lock(), &change);
+    if !calls.is_empty() {
+        hooks::ask(calls, &change).await?;
+    }
+    Err(inner.lock().unreachable(call))
+}
+
 fn judge(state: &mut State, call: &Call) -> Result<Change, Failure> {
     match (call.verb.as_str(), call.place.subresource.as_str()) {
         ("create", "binding") => state.bind(call),
@@ -355,18 +366,17 @@ async fn carry_out(inner: &Arc<Inner>, mut change: Change) -> Result<Stored, Fai
     if !calls.is_empty() {
         change.warnings.extend(hooks::ask(calls, &change).await?);
     }
-    let (stored, revision) = {
+    let stored = {
         let mut state = inner.lock();
         if State::removes_definition(&change)
             && let Some(definition) = change.before.clone()
         {
             state.remove_instances(&definition);
         }
-        let stored = state.store_change(&change)?;
-        (stored, state.store.revision())
+        state.store_change(&change)
     };
-    inner.announce(revision);
-    Ok(stored)
+    inner.announce();
+    stored
 }
 
 async fn delete_many(inner: &Arc<Inner>, call: &Call) -> Result<Reply, Failure> {

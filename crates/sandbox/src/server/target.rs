@@ -65,6 +65,8 @@ pub struct Place {
     pub name: String,
     /// Whether the path has parts that nothing serves.
     pub trailing: bool,
+    /// The path that a connection asks for at the other end; with its slash, or empty.
+    pub rest: String,
 }
 
 impl Target {
@@ -110,7 +112,17 @@ fn place(parts: &[String]) -> Option<Place> {
     let at = |index: usize| parts.get(index).cloned().unwrap_or_default();
     let (resource, name, subresource) = (at(0), at(1), at(2));
     let trailing = parts.len() > 3 && subresource != "proxy";
-    (!resource.is_empty()).then_some(Place { namespace, resource, name, subresource, trailing, ..Place::default() })
+    let rest = parts.get(3..).map(|rest| rest.join("/")).filter(|rest| !rest.is_empty()).map(|rest| format!("/{rest}"));
+    let rest = rest.unwrap_or_default();
+    (!resource.is_empty()).then_some(Place {
+        namespace,
+        resource,
+        name,
+        subresource,
+        trailing,
+        rest,
+        ..Place::default()
+    })
 }
 
 fn verb(method: &Method, place: &mut Place, query: &Query, legacy_watch: bool) -> String {

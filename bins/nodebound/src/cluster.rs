@@ -1,0 +1,75 @@
+//! The cluster of the current context, and every API server that its address stands for.
+
+use anyhow::Context;
+use attack::Server;
+use clap::Args;
+use http::Uri;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Which cluster, as kubectl is told.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Selection {
+    /// The kubeconfig; if not given, $KUBECONFIG, ~/.kube/config, or the pod's own account
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+impl Selection {
+    async fn config(&self) -> anyhow::Result<Config> {
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        let config = match &self.kubeconfig {
+            Some(path) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?,
+            None if self.context.is_some() => Config::from_kubeconfig(&options).await?,
+            None => Config::infer().await?,
+        };
+        Ok(config)
+    }
+
+    /// Every API server that the cluster's address stands for.
+    pub(crate) async fn servers(&self) -> anyhow::Result<Vec<Server>> {
+        let config = self.config().await.context("there is no cluster to look at")?;
+        let mut servers = Vec::new();
+        for config in addresses(config).await? {
+            servers.push(server(config)?);
+        }
+        Ok(servers)
+    }
+}
+
+/// The configuration once for each address of its host.
+async fn addresses(config: Config) -> anyhow::Result<Vec<Config>> {
+    let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    if host.parse::<IpAddr>().is_ok() || config.proxy_url.is_some() {
+        return Ok(vec![config]);
+    }
+    let port = config.cluster_url.port_u16().unwrap_or(443);
+    let found = tokio::net::lookup_host((host.as_str(), port)).await.with_context(|| format!("cannot find {host}"))?;
+    let mut addresses: Vec<_> = found.collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses.into_iter().map(|address| at(&config, &host, &address.to_string())).collect()
+}
+
+/// The same cluster by one address, which still has to show the certificate of the host.
+fn at(config: &Config, host: &str, address: &str) -> anyhow::Result<Config> {
+    let scheme = config.cluster_url.scheme_str().unwrap_or("https");
+    let path = config.cluster_url.path_and_query().map_or("/", |path| path.as_str());
+    let mut config = config.clone();
+    config.cluster_url = Uri::builder().scheme(scheme).authority(address).path_and_query(path).build()?;
+    config.tls_server_name.get_or_insert_with(|| host.to_owned());
+    Ok(config)
+}
+
+fn server(config: Config) -> anyhow::Result<Server> {
+    let address = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let mut nobody = config.clone();
+    nobody.auth_info = AuthInfo::default();
+    let client = |config: Config| Client::try_from(config).context("the kubeconfig cannot be used");
+    Ok(Server { address, operator: client(config)?, nobody: client(nobody)? })
+}

@@ -1,0 +1,135 @@
+//! `nodebound verify`: attack a cluster as the agent, and report who refused.
+
+use anyhow::Context;
+use attack::report::{Conclusion, Report};
+use attack::{Plan, Server, SurveyError, Wanted, inspect, survey};
+use clap::{Args, ValueEnum};
+use ownership::Profile;
+use ownership::spec::ServiceAccount;
+use std::path::PathBuf;
+
+use crate::cluster::Selection;
+use crate::output::{attack_junit, attack_table, json, page, sarif, yaml};
+use crate::progress::Progress;
+use crate::scratch::Scratch;
+use crate::{Console, Exit, profiles};
+
+/// Attack a cluster as the agent, by server-side dry runs, and report who refused
+///
+/// Every write is a dry run: nothing is changed. The attack is made with a token of the agent's service account that is
+/// bound to one of its running pods, or, where tokens may not be minted, by impersonation.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A built-in profile or a file
+    #[arg(long, short, value_name = "PROFILE")]
+    profile: String,
+    /// The agent's account, if it is not the profile's
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = profiles::service_account)]
+    service_account: Option<ServiceAccount>,
+    /// The node to attack from; if not given, that of the first running pod of the agent
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
+    /// A policy that is meant to guard the agent, if it is not the guard of its profile
+    #[arg(long, value_name = "NAME")]
+    policy: Vec<String>,
+    /// Create a Node of this name for what no other Node can show, and delete it afterwards
+    #[arg(long, value_name = "NODE")]
+    danger_write: Option<String>,
+    /// Exit with 0 even if something could not be proven
+    #[arg(long)]
+    allow_unproven: bool,
+    /// List everything that was tried, not only what somebody has to look at
+    #[arg(long, short)]
+    verbose: bool,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    /// Where to write a page for a browser
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: Selection,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
+    /// One document
+    Yaml,
+    /// `JUnit` XML, for CI systems
+    Junit,
+    /// SARIF 2.1.0, for code scanners
+    Sarif,
+}
+
+impl Arguments {
+    pub(crate) fn run(self, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+        let profile = profiles::load_for(&self.profile, self.service_account.clone())?;
+        let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+        let progress = console.look.progress;
+        match runtime.block_on(self.interruptible(profile, progress)) {
+            Ok(report) => self.conclude(&report, console),
+            Err(error) => {
+                console.say(format_args!("nodebound: could not verify: {error:#}"));
+                Ok(Exit::Unknown)
+            }
+        }
+    }
+
+    /// Ends early on Ctrl-C, with nothing left behind.
+    async fn interruptible(&self, profile: Profile, progress: bool) -> anyhow::Result<Report> {
+        let servers = self.cluster.servers().await?;
+        let first = servers.first().context("the address of the cluster stands for no API server")?;
+        let scratch = Scratch::create(&first.operator, self.danger_write.as_deref()).await?;
+        let report = tokio::select! {
+            report = self.verify(&servers, first, profile, progress) => report,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        };
+        scratch.remove().await?;
+        report
+    }
+
+    async fn verify(
+        &self,
+        servers: &[Server],
+        first: &Server,
+        profile: Profile,
+        progress: bool,
+    ) -> anyhow::Result<Report> {
+        let wanted =
+            Wanted { node: self.node.clone(), scratch: self.danger_write.clone(), policies: self.policy.clone() };
+        let found = survey(first, profile, &wanted).await.map_err(|error: SurveyError| anyhow::anyhow!(error))?;
+        let plan = Plan::new(&found.ground);
+        let bar = Progress::new(progress, (plan.len() * servers.len()) as u64, "requests");
+        let mut trials = Vec::new();
+        for server in servers {
+            trials.extend(plan.run(server, &found.ground, &found.keys, || bar.step()).await);
+        }
+        bar.finish();
+        let checks = inspect::checks(&found, &self.policy);
+        Ok(Report::new(&found, servers.iter().map(|server| server.address.clone()).collect(), checks, trials))
+    }
+
+    fn conclude(&self, report: &Report, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+        match self.output {
+            Format::Table => attack_table::report(console.out, report, self.verbose, console.look.colour)?,
+            Format::Json => json::document(console.out, report)?,
+            Format::Yaml => yaml::element(console.out, report)?,
+            Format::Junit => attack_junit::write(console.out, report)?,
+            Format::Sarif => json::document(console.out, &sarif::log(report))?,
+        }
+        if let Some(path) = &self.report {
+            page::write(path, "nodebound verify", None, report, None)?;
+            console.say(format_args!("the report is {}", path.display()));
+        }
+        Ok(match report.conclusion() {
+            Conclusion::Holds => Exit::Fine,
+            Conclusion::Broken => Exit::Finding,
+            Conclusion::Unproven if self.allow_unproven => Exit::Fine,
+            Conclusion::Unproven => Exit::Unknown,
+        })
+    }
+}

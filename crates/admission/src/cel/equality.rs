@@ -37,7 +37,7 @@ fn same_content(left: &Value<'_>, right: &Value<'_>) -> bool {
         (Value::Bytes(left), Value::Bytes(right)) => left == right,
         (Value::Duration(left), Value::Duration(right)) => left == right,
         (Value::Timestamp(left), Value::Timestamp(right)) => left == right,
-        (Value::Type(left), Value::Type(right)) => left.as_str() == right.as_str(),
+        (Value::Type(left), Value::Type(right)) => left == right,
         (Value::List(left), Value::List(right)) => lists_equal(left, right),
         (Value::Map(left), Value::Map(right)) => maps_equal(left, right),
         (Value::Optional(left), Value::Optional(right)) => left.is_none() && right.is_none(),

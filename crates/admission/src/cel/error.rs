@@ -4,23 +4,21 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+/// The text of a failure, boxed: the outcome of an evaluation is then no larger than a value.
+type Message = Box<Cow<'static, str>>;
+
 /// An evaluation that failed. Its text is what the API server reports.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum EvalError {
     /// An ordinary failure, which `&&`, `||` and the macros built on them can absorb.
     #[error("{0}")]
-    Failed(Cow<'static, str>),
+    Failed(Message),
     /// An authorization check, which only a cluster could answer. Absorbed like an ordinary failure.
     #[error("{0}")]
-    Unanswered(&'static str),
+    Unanswered(Message),
     /// A variable failed within the evaluation that used it.
-    #[error("{text}")]
-    Variable {
-        /// The whole text.
-        text: String,
-        /// What the failure comes down to, through all variables in between.
-        cause: Cause,
-    },
+    #[error("{0}")]
+    Variable(Box<VariableFailure>),
     /// The expression's own cost limit was exceeded; nothing absorbs this.
     #[error("operation cancelled: actual cost limit exceeded")]
     CostLimit,
@@ -35,7 +33,12 @@ pub enum EvalError {
 impl EvalError {
     /// An ordinary failure with this text.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Self::Failed(text.into())
+        Self::Failed(Box::new(text.into()))
+    }
+
+    /// What only a cluster could answer.
+    pub(super) fn unanswered(text: &'static str) -> Self {
+        Self::Unanswered(Box::new(Cow::Borrowed(text)))
     }
 
     /// The text for operands of the wrong types.
@@ -51,7 +54,7 @@ impl EvalError {
     /// The failure of a variable, for those who use it.
     pub(super) fn of_variable(name: &str, error: &Self) -> Self {
         let text = format!("composited variable {name:?} fails to evaluate: {error}");
-        Self::Variable { text, cause: error.cause() }
+        Self::Variable(Box::new(VariableFailure { text, cause: error.cause() }))
     }
 
     /// What the failure comes down to.
@@ -60,14 +63,24 @@ impl EvalError {
             Self::Failed(_) | Self::Unhashable => Cause::Expression,
             Self::CostLimit => Cause::Cost,
             Self::Unanswered(_) | Self::Depth => Cause::Evaluator,
-            Self::Variable { cause, .. } => *cause,
+            Self::Variable(failure) => failure.cause,
         }
     }
 
     /// Whether a logical operator may absorb the failure.
     pub fn is_absorbable(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Unanswered(_) | Self::Variable { .. })
+        matches!(self, Self::Failed(_) | Self::Unanswered(_) | Self::Variable(_))
     }
+}
+
+/// The failure of a variable, as those who use it see it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{text}")]
+pub struct VariableFailure {
+    /// The whole text.
+    pub text: String,
+    /// What the failure comes down to, through all variables in between.
+    pub cause: Cause,
 }
 
 /// What a failed evaluation comes down to.

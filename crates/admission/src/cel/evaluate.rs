@@ -132,7 +132,7 @@ impl<'a, 'v> Evaluator<'a, 'v> {
             Root::Variables => return Ok(Value::Variables),
             Root::This => return self.activation.subject(0).usable(),
             Root::Old => return self.activation.subject(1).usable(),
-            Root::Authorizer => return Err(EvalError::Unanswered("authorizer is not available to this evaluation")),
+            Root::Authorizer => return Err(EvalError::unanswered("authorizer is not available to this evaluation")),
         };
         Ok(object.map_or(Value::Null, Value::from_json))
     }

@@ -33,10 +33,12 @@ pub mod types;
 mod unify;
 mod validate;
 pub mod value;
+mod variables;
 
 pub use environment::{Environment, KubeVersion, Mode};
 pub use error::{Cause, CompileError, EvalError, Finding};
 pub(crate) use functions::display_double;
-pub use program::{Activation, Evaluation, Program, Roots, Variables};
+pub use program::{Activation, Evaluation, Program, Roots};
 pub use types::Type;
 pub use value::Value;
+pub use variables::Variables;

@@ -16,7 +16,7 @@ use super::library::re2;
 use super::map::Entries;
 use super::overload::{CostFunction, PatternImplementation};
 use super::show::go_type;
-use super::value::{List, TypeName, Value};
+use super::value::{List, Value};
 
 /// A part of a program.
 #[derive(Debug)]
@@ -270,7 +270,7 @@ fn named(reference: &Reference) -> Option<Node> {
     match reference {
         Reference::Root(root) => Some(attribute(Base::Root(*root))),
         Reference::Local(place) => Some(attribute(Base::Local(*place))),
-        Reference::TypeName(name) => Some(Node::Constant(Value::Type(TypeName::Shared(name.as_str().into())))),
+        Reference::TypeName(name) => Some(Node::Constant(Value::Type(name.as_str().into()))),
         Reference::Function { .. } | Reference::Fold { .. } => None,
     }
 }

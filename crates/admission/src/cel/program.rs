@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::Value as Json;
 
-use super::error::{CompileError, EvalError};
-use super::evaluate::Evaluator;
-use super::nesting::Nesting;
+use super::error::EvalError;
+use super::evaluate::{Evaluator, Outcome};
 use super::plan::Node;
 use super::types::Type;
 use super::value::Value;
+use super::variables::{Answers, Variable, Variables};
 
 /// The cost that one evaluation of one expression may reach (`PerCallLimit` of kube-apiserver).
 pub const EXPRESSION_COST_LIMIT: u64 = 1_000_000;
@@ -74,44 +74,15 @@ pub struct Roots<'a> {
     pub namespace_object: Option<&'a Json>,
 }
 
-/// The compiled variables of a policy, in order of declaration.
-#[derive(Debug, Default)]
-pub struct Variables {
-    entries: Vec<(String, Result<Program, CompileError>)>,
-}
-
-impl Variables {
-    /// No variables.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a variable; a later one of the same name replaces an earlier one.
-    pub fn push(&mut self, name: impl Into<String>, program: Result<Program, CompileError>) {
-        let name = name.into();
-        match self.position(&name).and_then(|index| self.entries.get_mut(index)) {
-            Some(entry) => entry.1 = program,
-            None => self.entries.push((name, program)),
-        }
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        self.entries.iter().position(|(known, _)| known == name)
-    }
-}
-
-type Memo<'a> = Vec<Option<Result<Value<'a>, EvalError>>>;
-
-/// The names of one phase of a policy's evaluation: roots and memoised variables.
+/// The names of a policy's evaluation, phase after phase: roots and memoised variables.
 #[derive(Debug)]
 pub struct Activation<'a> {
     roots: Roots<'a>,
     subjects: [Value<'a>; 2],
     variables: Option<&'a Variables>,
-    memo: RefCell<Memo<'a>>,
-    pub(super) variables_cost: Cell<u64>,
+    answers: RefCell<Answers<'a>>,
+    variables_cost: Cell<u64>,
     pub(super) depth: Cell<usize>,
-    nesting: RefCell<Nesting>,
 }
 
 impl<'a> Activation<'a> {
@@ -121,22 +92,26 @@ impl<'a> Activation<'a> {
             roots,
             subjects: [Value::Null, Value::Null],
             variables: None,
-            memo: RefCell::default(),
+            answers: RefCell::default(),
             variables_cost: Cell::new(0),
             depth: Cell::new(0),
-            nesting: RefCell::default(),
         }
     }
 
     /// An activation with a policy's variables, none evaluated yet.
     pub fn with_variables(roots: Roots<'a>, variables: &'a Variables) -> Self {
-        let memo = RefCell::new(vec![None; variables.entries.len()]);
-        Self { variables: Some(variables), memo, ..Self::new(roots) }
+        let answers = RefCell::new(Answers::to(variables.len()));
+        Self { variables: Some(variables), answers, ..Self::new(roots) }
     }
 
     /// An activation for a schema's rule: `self` and `oldSelf`.
     pub fn of_rule(this: Value<'a>, old: Value<'a>) -> Self {
         Self { subjects: [this, old], ..Self::new(Roots::default()) }
+    }
+
+    /// Begins a phase: the first use of each variable costs anew, though what it comes to is known.
+    pub fn next_phase(&mut self) {
+        self.answers.get_mut().next_phase();
     }
 
     /// The value of `self` (0) or `oldSelf` (1).
@@ -155,33 +130,36 @@ impl<'a> Activation<'a> {
     }
 
     /// The value or failure of a variable, evaluated at first use.
-    pub(super) fn variable(&self, name: &str) -> Option<Result<Value<'a>, EvalError>> {
-        let variables = self.variables?;
-        let index = variables.position(name)?;
-        if let Some(known) = self.memo.borrow().get(index).and_then(Clone::clone) {
-            return Some(known);
+    pub(super) fn variable(&self, name: &str) -> Option<Outcome<'a>> {
+        let (index, variable) = self.variables?.find(name)?;
+        if let Some((outcome, cost)) = self.answers.borrow_mut().recall(index) {
+            self.charge_variables(cost);
+            return Some(outcome);
         }
-        let outcome = self.compute(variables.entries.get(index)?);
-        if let Some(slot) = self.memo.borrow_mut().get_mut(index) {
-            *slot = Some(outcome.clone());
-        }
-        Some(outcome)
+        Some(self.compute(index, variable))
     }
 
-    fn compute(&self, entry: &'a (String, Result<Program, CompileError>)) -> Result<Value<'a>, EvalError> {
-        let (name, program) = entry;
-        let program = match program {
-            Ok(program) => program,
-            Err(error) => {
-                return Err(EvalError::new(format!("composited variable {name:?} fails to compile: {error}")));
+    fn compute(&self, index: usize, variable: &'a Variable) -> Outcome<'a> {
+        let around = self.answers.borrow_mut().begin();
+        let (outcome, cost) = self.run(variable);
+        self.charge_variables(cost);
+        self.answers.borrow_mut().learn(index, outcome.clone(), cost, around);
+        outcome
+    }
+
+    fn run(&self, variable: &'a Variable) -> (Outcome<'a>, u64) {
+        let Variable { name, program } = variable;
+        match program {
+            Ok(program) => {
+                let (result, cost) = program.run(self);
+                let bounded = self.answers.borrow_mut().bounded(result);
+                (bounded.map_err(|error| EvalError::of_variable(name, &error)), cost)
             }
-        };
-        let (result, cost) = program.run(self);
+            Err(error) => (Err(EvalError::new(format!("composited variable {name:?} fails to compile: {error}"))), 0),
+        }
+    }
+
+    fn charge_variables(&self, cost: u64) {
         self.variables_cost.set(self.variables_cost.get().saturating_add(cost));
-        let bounded = result.and_then(|value| match self.nesting.borrow_mut().measure(&value) {
-            Some(_) => Ok(value),
-            None => Err(EvalError::Depth),
-        });
-        bounded.map_err(|error| EvalError::of_variable(name, &error))
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn show(value: &Value<'_>) -> String {
         }
         Value::Duration(span) => span.to_string(),
         Value::Timestamp(moment) => moment.to_string(),
-        Value::Type(name) => name.as_str().to_owned(),
+        Value::Type(name) => name.as_ref().to_owned(),
         Value::Optional(Some(value)) => format!("optional({})", show(value)),
         Value::Optional(None) => String::from("optional.none()"),
         Value::Opaque(value) => value.type_name().to_owned(),

@@ -36,8 +36,8 @@ pub enum Value<'a> {
     Duration(Duration),
     /// A point in time.
     Timestamp(Timestamp),
-    /// A type used as a value.
-    Type(TypeName<'a>),
+    /// The name of a type used as a value, such as `string`, `map` or `google.protobuf.Timestamp`.
+    Type(Arc<str>),
     /// An optional value.
     Optional(Option<Arc<Value<'a>>>),
     /// A value of a function library.
@@ -88,33 +88,11 @@ impl Text<'_> {
     }
 }
 
-/// The name of a type at run time, such as `string`, `map` or `google.protobuf.Timestamp`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TypeName<'a> {
-    /// From a constant.
-    Borrowed(&'a str),
-    /// Of a built-in type.
-    Static(&'static str),
-    /// Of a type named in an expression.
-    Shared(Arc<str>),
-}
-
-impl TypeName<'_> {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(name) => name,
-            Self::Static(name) => name,
-            Self::Shared(name) => name,
-        }
-    }
-}
-
 /// A list, borrowed where possible.
 #[derive(Clone, Debug)]
 pub enum List<'a> {
     /// A JSON array.
-    Json(&'a [Json]),
+    Json(&'a Vec<Json>),
     /// Computed elements.
     Items(Arc<Vec<Value<'a>>>),
     /// Elements without order, found by their keys.
@@ -337,4 +315,19 @@ pub const VARIABLES_TYPE: &str = "kubernetes.variables";
 
 fn count(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every node of an expression hands one on.
+    #[test]
+    fn outcomes_are_as_small_as_texts() {
+        let text = size_of::<Text<'_>>();
+        assert_eq!(text, 3 * size_of::<usize>());
+        assert_eq!(size_of::<Value<'_>>(), text);
+        assert_eq!(size_of::<Result<Value<'_>, EvalError>>(), text);
+        assert_eq!(size_of::<Result<Option<Value<'_>>, EvalError>>(), text);
+    }
 }

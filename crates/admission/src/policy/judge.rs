@@ -52,16 +52,16 @@ pub(super) struct Annotated {
     pub(super) value: Result<Option<String>, ExpressionError>,
 }
 
-/// Evaluates everything, phase by phase, each with its own variables.
+/// Evaluates everything, phase by phase; each pays for its own use of variables.
 pub(super) fn judge<'a>(policy: &'a Policy, inputs: Inputs<'a>, cost: &mut Cost) -> Judgement {
     match match_conditions(policy, inputs, cost) {
         Err(error) => return whole(error),
         Ok(Some(name)) => return Judgement::Skipped(name),
         Ok(None) => {}
     }
-    let mut budget = Budget::new(EVALUATION_BUDGET);
-    let decided = decisions(policy, inputs, &mut budget, cost);
-    let annotated = decided.and_then(|decisions| Ok((decisions, annotations(policy, inputs, cost)?)));
+    let mut activation = inputs.activation(policy);
+    let decided = decisions(policy, &mut activation, cost);
+    let annotated = decided.and_then(|decisions| Ok((decisions, annotations(policy, &mut activation, cost)?)));
     match annotated {
         Ok((decisions, annotations)) => Judgement::Judged { decisions, annotations },
         Err(OutOfBudget) => whole(out_of_budget()),
@@ -113,16 +113,15 @@ fn aggregate(errors: Vec<ExpressionError>) -> ExpressionError {
 
 fn decisions<'a>(
     policy: &'a Policy,
-    inputs: Inputs<'a>,
-    budget: &mut Budget,
+    activation: &mut Activation<'a>,
     cost: &mut Cost,
 ) -> Result<Vec<Decision>, OutOfBudget> {
-    let activation = inputs.activation(policy);
+    let mut budget = Budget::new(EVALUATION_BUDGET);
     let mut outcomes = Vec::with_capacity(policy.validations.len());
     for rule in &policy.validations {
-        outcomes.push(evaluate(&rule.expression, &activation, budget, &mut cost.validations)?);
+        outcomes.push(evaluate(&rule.expression, activation, &mut budget, &mut cost.validations)?);
     }
-    let messages = messages(policy, inputs, budget, cost);
+    let messages = messages(policy, activation, &mut budget, cost);
     let numbered = policy.validations.iter().zip(outcomes).enumerate();
     let decision = |(index, (rule, outcome)): (usize, (&Rule, Outcome<'_>))| {
         let ruling = ruling(rule, outcome, index, messages.as_deref())?;
@@ -131,16 +130,16 @@ fn decisions<'a>(
     Ok(numbered.filter_map(decision).collect())
 }
 
-/// Message expressions of every validation, passing ones too, with variables of their own.
+/// Message expressions of every validation, passing ones too.
 fn messages<'a>(
     policy: &'a Policy,
-    inputs: Inputs<'a>,
+    activation: &mut Activation<'a>,
     budget: &mut Budget,
     cost: &mut Cost,
 ) -> Result<Vec<Option<Outcome<'a>>>, OutOfBudget> {
-    let activation = inputs.activation(policy);
+    activation.next_phase();
     let evaluate_one = |rule: &'a Rule| match &rule.message_expression {
-        Some(expression) => evaluate(expression, &activation, budget, &mut cost.messages).map(Some),
+        Some(expression) => evaluate(expression, activation, budget, &mut cost.messages).map(Some),
         None => {
             cost.messages.push(Default::default());
             Ok(None)
@@ -172,12 +171,16 @@ fn ruling(
     }
 }
 
-fn annotations<'a>(policy: &'a Policy, inputs: Inputs<'a>, cost: &mut Cost) -> Result<Vec<Annotated>, OutOfBudget> {
-    let activation = inputs.activation(policy);
+fn annotations<'a>(
+    policy: &'a Policy,
+    activation: &mut Activation<'a>,
+    cost: &mut Cost,
+) -> Result<Vec<Annotated>, OutOfBudget> {
+    activation.next_phase();
     let mut budget = Budget::new(EVALUATION_BUDGET);
     let mut annotated = Vec::with_capacity(policy.audit_annotations.len());
     for annotation in &policy.audit_annotations {
-        let outcome = evaluate(&annotation.expression, &activation, &mut budget, &mut cost.audit_annotations)?;
+        let outcome = evaluate(&annotation.expression, activation, &mut budget, &mut cost.audit_annotations)?;
         annotated.push(Annotated { key: annotation.key.clone(), value: outcome.map(|value| publishable(&value)) });
     }
     Ok(annotated)

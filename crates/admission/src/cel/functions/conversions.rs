@@ -6,7 +6,7 @@ use super::super::function::Function;
 use super::super::overload::{Implementation, Overload};
 use super::super::time::{Duration, Timestamp};
 use super::super::types::Type;
-use super::super::value::{TypeName, Value};
+use super::super::value::Value;
 use super::numbers::{display_double, parse_double};
 use super::{any, overloaded, signature, singleton};
 
@@ -98,7 +98,7 @@ fn identity<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 fn type_name<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {
-    single(arguments).map(|value| Value::Type(TypeName::Static(value.type_name())))
+    single(arguments).map(|value| Value::Type(value.type_name().into()))
 }
 
 fn to_bool<'a>(arguments: &[Value<'a>]) -> Outcome<'a> {

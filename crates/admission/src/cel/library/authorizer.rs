@@ -73,7 +73,7 @@ fn selectors() -> impl Iterator<Item = Overload> {
 }
 
 fn refuse<'a>(_: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
-    Err(EvalError::Unanswered("authorization checks cannot be evaluated without a cluster"))
+    Err(EvalError::unanswered("authorization checks cannot be evaluated without a cluster"))
 }
 
 fn check_cost<'a>(_: &[Value<'a>], _: &Outcome<'a>) -> u64 {

@@ -72,7 +72,7 @@ fn text(item: &Value<'_>, depth: usize) -> Result<String, EvalError> {
         Value::Bytes(octets) => utf8(octets),
         Value::Duration(span) => Ok(span.to_string()),
         Value::Timestamp(moment) => Ok(moment.to_string()),
-        Value::Type(name) => Ok(String::from(name.as_str())),
+        Value::Type(name) => Ok(String::from(name.as_ref())),
         _ => Err(EvalError::new(Clause::Text.refusal(item.type_name()))),
     }
 }
@@ -191,7 +191,6 @@ mod tests {
     use super::*;
     use crate::cel::map::Entries;
     use crate::cel::time::{Duration, Timestamp};
-    use crate::cel::value::TypeName;
 
     fn formatted(text: &str, items: Vec<Value<'_>>) -> String {
         let Value::List(items) = Value::list(items) else { panic!("a list") };
@@ -209,7 +208,7 @@ mod tests {
             ("%s", Value::Bool(true), "true"),
             ("%s", Value::Double(1.5), "1.5"),
             ("%s", Value::Bytes((*b"abc").into()), "abc"),
-            ("%s", Value::Type(TypeName::Static("int")), "int"),
+            ("%s", Value::Type("int".into()), "int"),
             ("%s", Value::Duration(Duration { nanoseconds: 5_400_000_000_000 }), "5400s"),
             ("%.3s", Value::Double(1.0), "1"),
             ("%d", Value::Int(-5), "-5"),
@@ -314,7 +313,7 @@ mod tests {
             Value::Bytes((*b"x").into()),
             Value::Timestamp(moment),
             Value::Duration(Duration { nanoseconds: 1_000_000_000 }),
-            Value::Type(TypeName::Static("string")),
+            Value::Type("string".into()),
             Value::Null,
             Value::list(Vec::new()),
         ]);

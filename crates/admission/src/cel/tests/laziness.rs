@@ -2,20 +2,25 @@
 
 use serde_json::json;
 
-use super::super::{Activation, Roots, Type, Value, Variables};
+use super::super::{Activation, Environment, Program, Roots, Type, Value, Variables};
 use super::environment;
 
 const FAILING: &str = "composited variable \"e\" fails to evaluate: no such key: nope";
 
-fn outcome(declared: &[(&str, &str)], text: &str) -> Result<bool, String> {
-    let object = json!({"metadata": {"name": "n1", "labels": {"a": "b"}}});
+fn declared(variables: &[(&str, &str)]) -> (Environment, Variables) {
     let mut environment = environment().with_variables();
-    let mut variables = Variables::new();
-    for (name, text) in declared {
+    let mut declared = Variables::new();
+    for (name, text) in variables {
         let program = environment.compile(text, &[]);
         environment.declare_variable(name, program.as_ref().map_or(&Type::Dyn, |program| program.result_type()));
-        variables.push(*name, program);
+        declared.push(*name, program);
     }
+    (environment, declared)
+}
+
+fn outcome(variables: &[(&str, &str)], text: &str) -> Result<bool, String> {
+    let object = json!({"metadata": {"name": "n1", "labels": {"a": "b"}}});
+    let (environment, variables) = declared(variables);
     let program = environment.compile(text, &[Type::Bool]).map_err(|error| error.to_string())?;
     let roots = Roots { object: Some(&object), ..Roots::default() };
     match program.evaluate(&Activation::with_variables(roots, &variables)).result {
@@ -80,15 +85,39 @@ fn variables_are_undeclared_where_there_are_none() {
 
 #[test]
 fn memoised_variables_cost_once_and_apart() {
-    let mut environment = environment().with_variables();
-    let program = environment.compile("[1, 2, 3].map(x, x * 2)", &[]);
-    environment.declare_variable("l", program.as_ref().unwrap().result_type());
-    let mut variables = Variables::new();
-    variables.push("l", program);
+    let (environment, variables) = declared(&[("l", "[1, 2, 3].map(x, x * 2)")]);
     let program = environment.compile("variables.l.size() == 3 && 2 in variables.l", &[Type::Bool]).unwrap();
     let activation = Activation::with_variables(Roots::default(), &variables);
     let first = program.evaluate(&activation);
     assert_eq!((first.cost, first.variables_cost), (9, 43));
     let second = program.evaluate(&activation);
     assert_eq!((second.cost, second.variables_cost), (9, 0));
+}
+
+/// One expression before, then all, those of later variables first: they pay for what they use.
+#[test]
+fn a_next_phase_pays_for_variables_like_the_first() {
+    let variables = [
+        ("one", "1 + 0"),
+        ("list", "[variables.one, 2, 3].map(x, x * variables.one)"),
+        ("fails", "variables.list[5]"),
+        ("absorbs", "variables.fails == 1 || variables.one == 1"),
+        ("last", "variables.one == 1 ? variables.list : [variables.fails]"),
+        ("broken", "variables.nope"),
+    ];
+    let texts = ["broken == 1", "last == [1]", "absorbs", "fails == 1", "list.size() == 3", "one == 1"];
+    let texts = texts.map(|text| format!("variables.{text}"));
+    let (environment, variables) = declared(&variables);
+    let programs = texts.map(|text| environment.compile(&text, &[Type::Bool]).unwrap());
+    for first in &programs {
+        let fresh = Activation::with_variables(Roots::default(), &variables);
+        let mut activation = Activation::with_variables(Roots::default(), &variables);
+        first.evaluate(&activation);
+        activation.next_phase();
+        assert_eq!(evaluations(&programs, &activation), evaluations(&programs, &fresh));
+    }
+}
+
+fn evaluations<'a>(programs: &'a [Program], activation: &Activation<'a>) -> Vec<String> {
+    programs.iter().map(|program| format!("{:?}", program.evaluate(activation))).collect()
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, Val
 use ownership::guard::Guard;
 use ownership::spec::OwnNode;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 use crate::ground::{Ground, Speaker, name};
 use crate::report::{Check, Status};
@@ -140,8 +141,8 @@ fn of_door(ground: &Ground, found: &Value, compiled: &Policy, bindings: &[Bindin
     let title = format!("{policy} watches {}", door.title);
     let report = evaluate(compiled, bindings, &forbidden(ground, door), &NoCluster);
     let (status, text) = match report.verdict {
-        Verdict::Deny(denial) if denial.refuses() => (Status::Good, String::new()),
-        Verdict::Deny(denial) => (Status::Bad, only(&denial.actions)),
+        Verdict::Deny(_) => (Status::Good, String::new()),
+        Verdict::Allow if !bindings.iter().any(refuses) => (Status::Bad, only(bindings)),
         Verdict::Allow => (Status::Bad, "it is asked, and lets a forbidden write through".to_owned()),
         Verdict::Error(error) if error.admitted => {
             (Status::Bad, format!("it fails and lets everything through: {}", error.message))
@@ -152,8 +153,13 @@ fn of_door(ground: &Ground, found: &Value, compiled: &Policy, bindings: &[Bindin
     check(door.id, title, status, text)
 }
 
-fn only(actions: &[admission::Action]) -> String {
-    let names: Vec<&str> = actions.iter().map(|action| action.as_str()).collect();
+fn refuses(binding: &Binding) -> bool {
+    binding.actions().contains(&admission::Action::Deny)
+}
+
+fn only(bindings: &[Binding]) -> String {
+    let actions: BTreeSet<&str> = bindings.iter().flat_map(Binding::actions).map(|action| action.as_str()).collect();
+    let names: Vec<&str> = actions.into_iter().collect();
     format!("inert: its binding has only {}, and nothing is refused without Deny", names.join(" and "))
 }
 

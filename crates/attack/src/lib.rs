@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod page;
 pub mod report;
 pub mod run;
+pub mod stage;
 pub mod survey;
 
 pub use answer::Answer;

@@ -78,6 +78,11 @@ pub(super) fn client(port: u16, token: &str) -> Client {
     Client::try_from(config).expect("the configuration is complete")
 }
 
+/// A client of the API server on a port of this machine, as nobody.
+pub(super) fn nobody(port: u16) -> Client {
+    Client::try_from(configuration(port)).expect("the configuration is complete")
+}
+
 impl Exchange {
     /// A way to the API server on a port of this machine, as the bearer of a token.
     ///

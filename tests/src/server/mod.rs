@@ -49,30 +49,53 @@ pub fn assets() -> Option<PathBuf> {
     std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from)
 }
 
+/// Who may do what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everybody everything, so that nothing but admission refuses.
+    Everything,
+    /// What roles grant.
+    Roles,
+}
+
 impl Server {
-    /// Starts an API server with an empty store and waits until it is ready.
+    /// Starts an API server with an empty store that authorizes everything, and waits until it is ready.
     ///
     /// # Panics
     /// If it does not start.
     pub async fn start(place: &Place) -> Self {
+        Self::with(place, Access::Everything).await
+    }
+
+    /// The same with an API server that grants what roles grant.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn with_roles(place: &Place) -> Self {
+        Self::with(place, Access::Roles).await
+    }
+
+    async fn with(place: &Place, access: Access) -> Self {
         match place {
-            Place::Sandbox => Self::inside(),
-            Place::Real(assets) => Self::real(assets).await,
+            Place::Sandbox => Self::inside(access),
+            Place::Real(assets) => Self::real(assets, access).await,
         }
     }
 
     /// A sandbox without the plugins that the real server of these tests has not either.
-    fn inside() -> Self {
+    fn inside(access: Access) -> Self {
         let disabled = [Plugin::ServiceAccount, Plugin::TaintNodesByCondition].into();
         let sandbox = Sandbox::start(Settings { disabled, ..Settings::default() }).expect("a sandbox starts");
-        sandbox.plant(everything_for_everybody());
+        if access == Access::Everything {
+            sandbox.plant(everything_for_everybody());
+        }
         let groups = ["system:masters", "system:authenticated"].map(str::to_owned).to_vec();
         let admin = UserInfo { username: "admin".to_owned(), groups, ..UserInfo::default() };
         let exchange = Exchange::inside(sandbox.connection_as(admin));
         Self { exchange, running: Running::Inside(sandbox) }
     }
 
-    async fn real(assets: &Path) -> Self {
+    async fn real(assets: &Path, access: Access) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let [etcd, peers, api] = free_ports();
         let store = format!("http://127.0.0.1:{etcd}");
@@ -83,7 +106,7 @@ impl Server {
         let peer = format!("http://127.0.0.1:{peers}");
         let processes = vec![
             Process::spawn(&folder, assets, "etcd", &etcd_arguments(folder.path(), &store, &peer)),
-            Process::spawn(&folder, assets, "kube-apiserver", &api_arguments(folder.path(), &store, api)),
+            Process::spawn(&folder, assets, "kube-apiserver", &api_arguments(folder.path(), &store, api, access)),
         ];
         let exchange = Exchange::new(api, TOKEN);
         let server = Self { exchange, running: Running::Processes { processes, folder, port: api } };
@@ -107,6 +130,19 @@ impl Server {
             Running::Inside(sandbox) => kube::Client::new(sandbox.admin(), "default"),
             Running::Processes { port, .. } => exchange::client(*port, TOKEN),
         }
+    }
+
+    /// The server as one that is attacked.
+    ///
+    /// # Panics
+    /// Outside an asynchronous runtime.
+    #[must_use]
+    pub fn attacked(&self) -> attack::Server {
+        let nobody = match &self.running {
+            Running::Inside(sandbox) => kube::Client::new(sandbox.connection(), "default"),
+            Running::Processes { port, .. } => exchange::nobody(*port),
+        };
+        attack::Server { address: String::new(), operator: self.client(), nobody }
     }
 
     async fn wait_until_ready(&self) {
@@ -216,7 +252,8 @@ fn etcd_arguments(folder: &Path, store: &str, peer: &str) -> Vec<String> {
     ]
 }
 
-fn api_arguments(folder: &Path, store: &str, port: u16) -> Vec<String> {
+fn api_arguments(folder: &Path, store: &str, port: u16, access: Access) -> Vec<String> {
+    let authorizer = if access == Access::Everything { "AlwaysAllow" } else { "RBAC" };
     let file = |name: &str| folder.join(name).display().to_string();
     vec![
         format!("--etcd-servers={store}"),
@@ -225,7 +262,7 @@ fn api_arguments(folder: &Path, store: &str, port: u16) -> Vec<String> {
         format!("--secure-port={port}"),
         format!("--cert-dir={}", file("certs")),
         format!("--token-auth-file={}", file("tokens.csv")),
-        "--authorization-mode=AlwaysAllow".to_owned(),
+        format!("--authorization-mode={authorizer}"),
         // The second would taint every new Node, and so change the objects of the cases.
         "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition".to_owned(),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),

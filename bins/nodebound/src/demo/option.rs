@@ -79,7 +79,7 @@ impl Middle {
 
     /// The object of a node. The shared one belongs to none.
     pub(crate) fn object(self, node: &str) -> anyhow::Result<Value> {
-        let all: Value = named(include_str!("middle.yaml"), node)?;
+        let all: Value = attack::stage::of_node(include_str!("middle.yaml"), node)?;
         Ok(all[self.key()].clone())
     }
 
@@ -100,16 +100,12 @@ pub(crate) fn ways() -> anyhow::Result<Vec<Way>> {
 
 /// The widest role that agents are found with: everything about Nodes.
 pub(crate) fn widest() -> Way {
-    let all = |resources: &[&str], verbs: &[&str], group: &str| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
     Way {
         number: String::new(),
         name: "everything about nodes".to_owned(),
         installs: String::new(),
         opens: String::new(),
-        rules: vec![
-            all(&["nodes", "nodes/status", "nodes/proxy"], &["*"], ""),
-            all(&["virtualmachineinstances"], &["update", "patch"], "kubevirt.io"),
-        ],
+        rules: attack::stage::widest_rules().as_array().cloned().unwrap_or_default(),
         node: OwnNode::Own,
         channel: Channel::Direct,
         guards: Vec::new(),
@@ -143,13 +139,7 @@ impl Way {
         let rules: Vec<Value> = [reads, machines].into_iter().chain(self.rules.iter().cloned()).collect();
         let text = Value::from(rules).to_string().replace("OWN", node);
         let rules: Value = serde_json::from_str(&text).unwrap_or_default();
-        let group = "rbac.authorization.k8s.io";
-        vec![
-            json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "kubevirt-handler"}, "rules": rules}),
-            json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "kubevirt-handler"},
-                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "kubevirt-handler"},
-                "subjects": [{"kind": "ServiceAccount", "namespace": "kubevirt", "name": "kubevirt-handler"}]}),
-        ]
+        attack::stage::role(&rules).to_vec()
     }
 
     /// The policies and bindings.
@@ -157,9 +147,4 @@ impl Way {
         let profile = self.profile()?;
         Ok(self.guards.iter().flat_map(|watched| manifests::render(&profile, watched.guard()).objects()).collect())
     }
-}
-
-/// A file of this module, for one node.
-pub(crate) fn named<T: serde::de::DeserializeOwned>(text: &str, node: &str) -> anyhow::Result<T> {
-    Ok(serde_saphyr::from_str(&text.replace("NODE", node))?)
 }

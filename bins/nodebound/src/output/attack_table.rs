@@ -135,7 +135,7 @@ pub(crate) fn matrix(out: &mut dyn Write, matrix: &Matrix, colour: bool) -> io::
 
 fn squares(row: &Row) -> Vec<Cell> {
     let (admitted, tried) = row.legitimate;
-    let writes = if admitted == 0 { "elsewhere".to_owned() } else { format!("{admitted}/{tried}") };
+    let writes = if admitted * 2 < tried { "elsewhere".to_owned() } else { format!("{admitted}/{tried}") };
     let cells = row.cells.iter().map(square);
     [Cell::plain(&row.number), Cell::plain(&row.name)].into_iter().chain(cells).chain([Cell::plain(&writes)]).collect()
 }

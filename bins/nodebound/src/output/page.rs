@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use attack::Matrix;
+use attack::page::{Story, html};
 use attack::report::Report;
 use std::path::Path;
 
@@ -13,6 +14,6 @@ pub(crate) fn write(
     matrix: Option<&Matrix>,
 ) -> anyhow::Result<()> {
     let made = chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string();
-    let text = serde_json::json!([title, made, before, report, matrix]).to_string();
+    let text = html(&Story { title, made: &made, before, report, matrix });
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -59,8 +59,7 @@ impl Tab {
 
     fn attach(&mut self) -> Result<(), String> {
         let target = self.call("Target.createTarget", json!({"url": "about:blank"}))?;
-        let session =
-            self.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}))?;
+        let session = self.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}))?;
         self.session = session["sessionId"].as_str().map(str::to_owned);
         ["Page", "Runtime", "Log", "Network"]
             .into_iter()

@@ -4,15 +4,14 @@ use attack::exchange::Sent;
 use attack::ground::AgentPod;
 use attack::matrix::{Row, cells};
 use attack::report::{Means, Told};
-use attack::{
-    Aim, Attempt, Check, Credentials, Ground, Layer, Matrix, Outcome, Plan, Refusal, Report, Status, Trial,
-};
+use attack::{Aim, Attempt, Check, Credentials, Ground, Layer, Matrix, Outcome, Plan, Refusal, Report, Status, Trial};
 use ownership::guard::{Guard, Rule};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// What an attacker would write wherever a text is taken.
-pub const HOSTILE: &str = "</script><script>document.title='owned'</script>\"'><img src=x onerror=alert(1)>\u{2028}\u{202e}\u{7}";
+pub const HOSTILE: &str =
+    "</script><script>document.title='owned'</script>\"'><img src=x onerror=alert(1)>\u{2028}\u{202e}\u{7}";
 
 const SERVERS: [&str; 2] = ["https://10.0.0.11:6443", "https://10.0.0.12:6443"];
 
@@ -28,7 +27,8 @@ pub enum Protection {
 pub fn report(protection: Protection, trials: usize) -> Report {
     let ground = ground();
     let plan = Plan::new(&ground);
-    let made = SERVERS.iter().flat_map(|server| plan.attempts().map(move |attempt| (attempt, *server)));
+    let attempts: Vec<&Attempt> = plan.attempts().collect();
+    let made = SERVERS.iter().flat_map(|server| attempts.iter().map(move |attempt| (attempt, *server)));
     let mut trials: Vec<Trial> =
         made.cycle().take(trials).map(|(attempt, server)| trial(attempt, server, protection)).collect();
     if let Some(last) = trials.iter_mut().rfind(|trial| trial.attack) {
@@ -145,9 +145,10 @@ fn refusal(aim: &Aim, protection: Protection) -> Refusal {
             binding: None,
             rule: None,
             keys: BTreeSet::new(),
-            message: "pods \"virt-handler-9wq4c\" is forbidden: User \"system:serviceaccount:kubevirt:kubevirt-handler\" \
+            message:
+                "pods \"virt-handler-9wq4c\" is forbidden: User \"system:serviceaccount:kubevirt:kubevirt-handler\" \
                 cannot delete resource \"pods\" in API group \"\" in the namespace \"kubevirt\""
-                .to_owned(),
+                    .to_owned(),
         },
     }
 }
@@ -196,9 +197,19 @@ fn disfigure(trial: &mut Trial) {
 fn checks(protection: Protection) -> Vec<Check> {
     let installed = if protection == Protection::Guard { Status::Good } else { Status::Bad };
     let table = [
-        ("account", "the account exists and is used", Status::Good, "the pod virt-handler-x7k2p on worker-1 runs as it"),
+        (
+            "account",
+            "the account exists and is used",
+            Status::Good,
+            "the pod virt-handler-x7k2p on worker-1 runs as it",
+        ),
         ("bound", "the policy nodebound-kubevirt is installed and bound", installed, "its binding denies and audits"),
-        ("type-check", "the policy’s expressions fit the types", Status::Unknown, "no controller-manager has looked at it"),
+        (
+            "type-check",
+            "the policy’s expressions fit the types",
+            Status::Unknown,
+            "no controller-manager has looked at it",
+        ),
         ("others", "other policies on the same account", Status::Noted, "kubevirt-node-restriction-policy"),
         ("hostile", HOSTILE, Status::Noted, HOSTILE),
     ];

@@ -38,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "nodebound-testkit",
         ],
     ),
-    ("xtask", &["nodebound", "nodebound-ownership", "nodebound-api", "nodebound-manifests"]),
+    ("xtask", &["nodebound", "nodebound-ownership", "nodebound-api", "nodebound-attack", "nodebound-manifests"]),
 ];
 
 /// Crates with I/O or an asynchronous runtime: no pure crate has one anywhere below it.

@@ -27,7 +27,7 @@ impl File {
 }
 
 pub(crate) fn files() -> Result<Vec<File>> {
-    let mut files = vec![definition()?, reference()];
+    let mut files = vec![definition()?, reference(), catalogue()];
     for (name, _) in ownership::builtin::PROFILES {
         files.push(guards(name)?);
     }
@@ -55,6 +55,34 @@ fn reference() -> File {
     command.build();
     section(&mut command, "nodebound", &mut text);
     File { path: "docs/commands.md".to_owned(), text }
+}
+
+/// The attacks, and what an agent must stay able to do.
+fn catalogue() -> File {
+    let mut text = "<!-- Made by `cargo xtask generate`. -->\n\n# The catalogue\n\n".to_owned();
+    text.push_str("What `nodebound verify` and `nodebound demo` try. The requests are made from the profile: its owned keys, keys that\n");
+    text.push_str("only look like them, the node of the agent and another one, every kind of patch.\n\n");
+    text.push_str("| | attack | what it gains | described by |\n|---|---|---|---|\n");
+    for recipe in attack::attacks() {
+        let letter = recipe.letter.as_deref().unwrap_or_default();
+        let sources: Vec<String> = recipe.sources.iter().map(|source| source_link(source)).collect();
+        text.push_str(&format!(
+            "| {letter} | {} (`{}`) | {} | {} |\n",
+            recipe.title,
+            recipe.id,
+            recipe.gain,
+            sources.join(", ")
+        ));
+    }
+    text.push_str("\n| what the agent must stay able to do |\n|---|\n");
+    for recipe in attack::legitimate() {
+        text.push_str(&format!("| {} (`{}`) |\n", recipe.title, recipe.id));
+    }
+    File { path: "docs/attacks.md".to_owned(), text }
+}
+
+fn source_link(source: &str) -> String {
+    if source.starts_with("https://") { format!("<{source}>") } else { source.to_owned() }
 }
 
 fn section(command: &mut clap::Command, name: &str, text: &mut String) {

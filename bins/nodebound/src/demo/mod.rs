@@ -4,7 +4,7 @@ mod option;
 mod stage;
 
 use attack::Matrix;
-use attack::matrix::{Row, cells};
+use attack::matrix::{Cell, Row, cells};
 use attack::outcome::Outcome;
 use attack::report::{Conclusion, Report};
 use serde::Serialize;
@@ -47,9 +47,22 @@ fn row(way: &Way, report: &Report) -> Row {
         name: way.name.clone(),
         installs: way.installs.clone(),
         opens: opens(way),
-        cells: cells(report),
+        cells: believed(cells(report), way),
         legitimate: (admitted, legitimate().count()),
     }
+}
+
+/// However what an agent says about its own node gets to the Node, it is believed.
+fn believed(mut cells: Vec<Cell>, way: &Way) -> Vec<Cell> {
+    let lies = attack::attacks().iter().position(|recipe| recipe.id == "lie-about-the-own-node");
+    if let Some(cell) = lies.and_then(|index| cells.get_mut(index)).filter(|_| !way.writes_nodes()) {
+        *cell = Cell {
+            outcome: Outcome::Residual,
+            through: cell.through,
+            note: format!("it goes another way: {}", way.name),
+        };
+    }
+    cells
 }
 
 /// An object may have so many bytes in etcd, by default.

@@ -119,6 +119,11 @@ impl Way {
         Self { guards: vec![Watched::Nodes, Watched::Resources], ..self }
     }
 
+    /// Whether the agent writes the Node itself.
+    pub(crate) fn writes_nodes(&self) -> bool {
+        self.rules.iter().any(|rule| rule["resources"].as_array().is_some_and(|list| list.contains(&json!("nodes"))))
+    }
+
     /// The profile `kubevirt`, as this way uses it.
     pub(crate) fn profile(&self) -> anyhow::Result<Profile> {
         let base = builtin::profile("kubevirt").ok_or_else(|| anyhow!("there is no built-in profile kubevirt"))??;

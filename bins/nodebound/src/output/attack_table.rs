@@ -119,12 +119,11 @@ pub(crate) fn matrix(out: &mut dyn Write, matrix: &Matrix, colour: bool) -> io::
     writeln!(
         out,
         "\n{}",
-        Paint::Faint
-            .on("x got through   ~ believed, as every way must   . stopped   - not applicable   columns:", colour)
+        Paint::Faint.on(
+            "x got through   ~ believed, as it must be   . stopped   - not applicable   columns: the letters above",
+            colour
+        )
     )?;
-    for (name, heading) in names.iter().zip(&matrix.recipes) {
-        writeln!(out, "  {name}  {}", heading.title)?;
-    }
     writeln!(out)?;
     let mut table = Table::new(&["", "OPTION", "WHAT ELSE IT OPENS"], colour);
     for row in &matrix.options {

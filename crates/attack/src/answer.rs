@@ -73,10 +73,16 @@ impl Answer {
         Some(Refusal { layer, policy, binding, rule, keys, message: message.to_owned() })
     }
 
+    /// A webhook that decided, or that could not be asked.
     fn by_webhook(&self) -> Option<Refusal> {
-        let marks = ["admission webhook \"", "failed calling webhook \""];
-        let name = marks.iter().find_map(|mark| self.message().split_once(mark)?.1.split_once('"'))?.0;
-        Some(Refusal { policy: Some(name.to_owned()), ..self.plain(Layer::Webhook) })
+        let message = self.message();
+        let named = |mark: &str| Some(message.split_once(mark)?.1.split_once('"')?.0.to_owned());
+        let (layer, name) = match (named("failed calling webhook \""), named("admission webhook \"")) {
+            (Some(name), _) => (Layer::EvaluationError, name),
+            (None, Some(name)) if !message.contains("does not support dry run") => (Layer::Webhook, name),
+            _ => return None,
+        };
+        Some(Refusal { policy: Some(name), ..self.plain(layer) })
     }
 
     fn other_layer(&self) -> Layer {
@@ -172,7 +178,11 @@ mod tests {
             ),
             (
                 answer(500, "InternalError", "Internal error occurred: failed calling webhook \"w.x\": refused"),
-                Some((Layer::Webhook, "", 0)),
+                Some((Layer::EvaluationError, "", 0)),
+            ),
+            (
+                answer(400, "BadRequest", "admission webhook \"w.x\" does not support dry run"),
+                Some((Layer::Validation, "", 0)),
             ),
             (answer(401, "Unauthorized", "Unauthorized"), Some((Layer::Authentication, "", 0))),
             (

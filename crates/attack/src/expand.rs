@@ -416,7 +416,7 @@ fn applied(old: &Value, change: &Value) -> Value {
 }
 
 /// A merge patch that sets one field.
-fn nested(path: &FieldPath, value: Value) -> Option<Value> {
+pub(crate) fn nested(path: &FieldPath, value: Value) -> Option<Value> {
     path.segments().iter().rev().try_fold(value, |value, segment| match segment {
         Segment::Field(field) | Segment::Key(field) => Some(json!({field.as_str(): value})),
     })

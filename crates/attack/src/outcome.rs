@@ -129,7 +129,7 @@ fn admitted(aim: &Aim) -> Judged {
 
 fn refused(aim: &Aim, optional: bool, refusal: Refusal, answer: &Answer) -> Judged {
     let (outcome, note) = match (aim, refusal.layer) {
-        (_, Layer::EvaluationError) => (Outcome::Defect, "a policy could not be evaluated; nobody decided".to_owned()),
+        (_, Layer::EvaluationError) => (Outcome::Defect, "a policy or webhook failed; nobody decided".to_owned()),
         (_, Layer::Authentication) => (Outcome::Unproven, "the credentials were not accepted".to_owned()),
         (Aim::Refused(stoppers), layer) => stopped(stoppers, layer, &refusal),
         (Aim::Residual(_) | Aim::Permitted(_) | Aim::Harmless(_), _) => (Outcome::Stopped, String::new()),

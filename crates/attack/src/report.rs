@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::exchange::Sent;
 use crate::ground::Speaker;
+use crate::inspect::held_to_its_node;
 use crate::layer::Refusal;
 use crate::outcome::Outcome;
 use crate::survey::Survey;
@@ -200,8 +201,9 @@ impl Report {
 impl Report {
     /// Puts together what was found, looked up and tried.
     #[must_use]
-    pub fn new(survey: &Survey, servers: Vec<String>, checks: Vec<Check>, trials: Vec<Trial>) -> Self {
+    pub fn new(survey: &Survey, servers: Vec<String>, mut checks: Vec<Check>, trials: Vec<Trial>) -> Self {
         let ground = &survey.ground;
+        checks.extend(held_to_its_node(ground, &trials));
         let token = survey.keys.tokens.contains_key(&Speaker::Agent);
         let unproven = if token { String::new() } else { format!("{BORROWED} ({})", survey.no_token) };
         Self {

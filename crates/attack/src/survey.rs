@@ -71,6 +71,8 @@ pub struct Survey {
     pub keys: Keys,
     /// The version of Kubernetes.
     pub version: String,
+    /// Which of the profile's resources are served, by their plural names.
+    pub served: Vec<String>,
     /// The policies and bindings of the cluster; none where the API is not served.
     pub installed: Option<Installed>,
     /// Secrets with tokens of the account, which carry no claim and never expire; none if they may not be listed.
@@ -106,7 +108,7 @@ pub async fn survey(server: &Server, profile: Profile, wanted: &Wanted) -> Resul
     let own = look.read("the agent's Node", &format!("/api/v1/nodes/{}", pod.node)).await?;
     let other = look.other(&pod.node, victim.as_ref()).await?;
     let scratch = look.scratch(wanted).await?;
-    let objects = look.objects(&profile, &pod.node).await?;
+    let (objects, served) = look.objects(&profile, &pod.node).await?;
     let installed = look.installed().await?;
     let policies = meant(&profile, wanted, installed.as_ref());
     let ground = Ground { profile, pod, own, other, victim, scratch, objects, policies };
@@ -114,6 +116,7 @@ pub async fn survey(server: &Server, profile: Profile, wanted: &Wanted) -> Resul
         ground,
         keys: Keys::default(),
         installed,
+        served,
         version: version["gitVersion"].as_str().unwrap_or("unknown").to_owned(),
         legacy: None,
         bearer: Value::Null,
@@ -190,18 +193,21 @@ impl Look<'_> {
         self.read("the scratch Node", &format!("/api/v1/nodes/{name}")).await.map(Some)
     }
 
-    async fn objects(&self, profile: &Profile, node: &str) -> Result<Vec<Held>, SurveyError> {
-        let mut found = Vec::new();
-        for resource in profile.resources().iter().filter(|resource| !resource.node.is_empty()) {
-            let path = format!("/apis/{}/{}/{}?limit={PAGE}", resource.group, resource.version, resource.resource);
+    /// Objects of the profile's resources, and which of the resources are served.
+    async fn objects(&self, profile: &Profile, node: &str) -> Result<(Vec<Held>, Vec<String>), SurveyError> {
+        let (mut found, mut served) = (Vec::new(), Vec::new());
+        for resource in profile.resources() {
+            let root = if resource.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", resource.group) };
+            let path = format!("{root}/{}/{}?limit={PAGE}", resource.version, resource.resource);
             let answer = self.get(&path).await?;
             if answer.is_success() {
+                served.push(resource.resource.clone());
                 found.extend(of_both_sides(resource, answer.body, node));
             } else if answer.code != 404 {
                 return Err(cannot(&resource.resource, &answer));
             }
         }
-        Ok(found)
+        Ok((found, served))
     }
 
     async fn installed(&self) -> Result<Option<Installed>, SurveyError> {

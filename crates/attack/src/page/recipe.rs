@@ -4,7 +4,8 @@ use maud::{Markup, html};
 use std::collections::BTreeSet;
 
 use super::text::{Plain, anchor, prose, word};
-use super::{badge, filter, source, trial};
+use super::trial::{self, Place};
+use super::{badge, filter, source};
 use crate::outcome::Outcome;
 use crate::report::{Report, Trial};
 
@@ -106,7 +107,19 @@ fn entry(group: &Group<'_>, report: &Report) -> Markup {
                 @if !group.gain.is_empty() { p { strong { "What it gains: " } (prose(group.gain)) } }
                 (source::list(group.sources))
             }
-            ul.trials { @for trial in &group.trials { (trial::entry(trial, report.servers.len() > 1)) } }
+            (trials(group, report.servers.len() > 1))
+        }
+    }
+}
+
+fn trials(group: &Group<'_>, several_servers: bool) -> Markup {
+    let anchor = group.anchor();
+    let place = |index| Place::of(index, &group.trials, &anchor, several_servers);
+    html! {
+        ul.trials {
+            @for (index, trial) in group.trials.iter().enumerate() {
+                @if let Some(place) = place(index) { (trial::entry(trial, &place)) }
+            }
         }
     }
 }

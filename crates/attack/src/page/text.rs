@@ -18,6 +18,20 @@ impl Render for Plain<'_> {
     }
 }
 
+/// The same for the content of an element, never for an attribute: quotes stay, which JSON is full of.
+pub(super) struct Code<'a>(pub &'a str);
+
+impl Render for Code<'_> {
+    fn render_to(&self, buffer: &mut String) {
+        for (index, piece) in self.0.split('"').enumerate() {
+            if index > 0 {
+                buffer.push('"');
+            }
+            Plain(piece).render_to(buffer);
+        }
+    }
+}
+
 fn escape(character: char, buffer: &mut String) {
     // A String takes everything.
     let _ = Escaper::new(buffer).write_char(character);
@@ -93,6 +107,7 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(Plain(text).render().into_string(), expected);
+            assert_eq!(Code(text).render().into_string(), expected.replace("&quot;", "\""));
         }
     }
 

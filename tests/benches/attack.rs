@@ -1,5 +1,4 @@
 //! How many requests of the catalogue the sandbox answers in a second, each judged by the guard.
-#![expect(missing_docs, reason = "criterion's macros make public functions without documentation")]
 
 use attack::{Plan, Server, Wanted, stage, survey};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

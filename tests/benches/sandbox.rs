@@ -8,24 +8,40 @@ use kube::client::Body;
 use sandbox::{Connection, Sandbox, Settings};
 use serde_json::{Value, json};
 use std::future::Future;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tests::nodes::node;
 use tests::reach::{Served, inside};
-use tokio::sync::mpsc;
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 use tower_service::Service;
 
 const NODES: usize = 10_000;
 const LABELS: usize = 170;
 const WATCHERS: usize = 1_000;
+const ROUNDS: usize = 50;
 
 fn main() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    runtime.block_on(async {
-        starts().await;
-        rates().await;
-        many_nodes().await;
-        watchers().await;
-    });
+    let runtime = Runtime::new().expect("a runtime can be made");
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|name| name == part);
+    if is_asked("starts") {
+        run(&runtime, starts());
+    }
+    if is_asked("rates") {
+        run(&runtime, rates());
+    }
+    if is_asked("nodes") {
+        run(&runtime, many_nodes());
+    }
+    if is_asked("watchers") {
+        run(&runtime, watchers());
+    }
+}
+
+/// On one of the runtime's own threads; another one would take their time.
+fn run(runtime: &Runtime, part: impl Future<Output = ()> + Send + 'static) {
+    runtime.block_on(runtime.spawn(part)).expect("nothing panics");
 }
 
 fn report(what: &str, mut samples: Vec<Duration>) {
@@ -132,39 +148,59 @@ async fn many_nodes() {
     );
 }
 
+/// When the watchers were told of one event.
+#[derive(Default)]
+struct Told {
+    times: Mutex<Vec<Instant>>,
+    all: Notify,
+}
+
+impl Told {
+    fn one(&self) {
+        let now = Instant::now();
+        let mut times = self.times.lock().expect("nobody panics with it");
+        times.push(now);
+        if times.len() == WATCHERS {
+            self.all.notify_one();
+        }
+    }
+
+    /// Waits until every watcher was told.
+    async fn all(&self) -> Vec<Instant> {
+        self.all.notified().await;
+        std::mem::take(&mut self.times.lock().expect("nobody panics with it"))
+    }
+}
+
 /// Reads a watch and says when each event came.
-async fn watch(mut connection: Connection, told: mpsc::UnboundedSender<Instant>) {
+async fn watch(mut connection: Connection, told: Arc<Told>) {
     let request = Request::get("/api/v1/nodes?watch=true&resourceVersion=0").body(String::new()).expect("is a request");
     let Ok(response) = connection.call(request).await;
     let mut body = response.into_body();
     while let Some(Ok(_)) = body.frame().await {
-        if told.send(Instant::now()).is_err() {
-            return;
-        }
+        told.one();
     }
 }
 
 async fn watchers() {
     let sandbox = Sandbox::start(Settings::default()).expect("starts");
     sandbox.plant(named(0));
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let told = Arc::new(Told::default());
     for _ in 0..WATCHERS {
-        tokio::spawn(watch(sandbox.admin(), tell.clone()));
+        tokio::spawn(watch(sandbox.admin(), told.clone()));
     }
-    let mut all = async || {
-        let mut times = Vec::with_capacity(WATCHERS);
-        while times.len() < WATCHERS {
-            times.push(told.recv().await.expect("watchers go on"));
-        }
-        times
-    };
-    all().await;
+    told.all().await;
     let client = inside(&sandbox);
-    let mut latencies = Vec::new();
-    for round in 0..20 {
+    let (mut of_patches, mut of_changes) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
         let begin = Instant::now();
         ask(&client, relabel("node-00000", round)).await;
-        latencies.extend(all().await.into_iter().map(|time| time.duration_since(begin)));
+        of_patches.extend(told.all().await.into_iter().map(|time| time.duration_since(begin)));
+        let node = named(round + 1);
+        let begin = Instant::now();
+        sandbox.plant(node);
+        of_changes.extend(told.all().await.into_iter().map(|time| time.duration_since(begin)));
     }
-    report(&format!("patch sent to event told, {WATCHERS} watchers"), latencies);
+    report(&format!("change stored to event told, {WATCHERS} watchers"), of_changes);
+    report(&format!("patch sent to event told, {WATCHERS} watchers"), of_patches);
 }

@@ -8,3 +8,4 @@ pub mod mutants;
 pub mod nodes;
 pub mod reach;
 pub mod server;
+pub mod wire;

@@ -7,7 +7,7 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tests::server::{Place, Server, assets, suite};
@@ -26,19 +26,10 @@ fn main() -> ExitCode {
 }
 
 fn trials(place: &Place) -> Vec<Trial> {
-    let mut trials: Vec<Trial> = suites().into_iter().map(|file| of_suite(place, file)).collect();
+    let mut trials: Vec<Trial> = suite::files().into_iter().map(|file| of_suite(place, file)).collect();
     trials.push(trial("applying a guard again changes nothing", place, applied_again));
     trials.push(trial("real tokens are told apart by their claims", place, real_tokens));
     trials
-}
-
-fn suites() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites");
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
-    files.sort();
-    files
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -4,6 +4,7 @@ use anyhow::Context;
 use attack::Server;
 use clap::Args;
 use http::Uri;
+use http::header::HOST;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::net::IpAddr;
@@ -48,7 +49,7 @@ async fn addresses(config: Config) -> anyhow::Result<Vec<Config>> {
     if host.parse::<IpAddr>().is_ok() || config.proxy_url.is_some() {
         return Ok(vec![config]);
     }
-    let port = config.cluster_url.port_u16().unwrap_or(443);
+    let port = config.cluster_url.port_u16().unwrap_or(if is_plain(&config) { 80 } else { 443 });
     let found = tokio::net::lookup_host((host.as_str(), port)).await.with_context(|| format!("cannot find {host}"))?;
     let mut addresses: Vec<_> = found.collect();
     addresses.sort();
@@ -56,11 +57,18 @@ async fn addresses(config: Config) -> anyhow::Result<Vec<Config>> {
     addresses.into_iter().map(|address| at(&config, &host, &address.to_string())).collect()
 }
 
-/// The same cluster by one address, which still has to show the certificate of the host.
+fn is_plain(config: &Config) -> bool {
+    config.cluster_url.scheme_str() == Some("http")
+}
+
+/// The same cluster by one address, which still is asked for, and has to show the certificate of, the host.
 fn at(config: &Config, host: &str, address: &str) -> anyhow::Result<Config> {
     let scheme = config.cluster_url.scheme_str().unwrap_or("https");
     let path = config.cluster_url.path_and_query().map_or("/", |path| path.as_str());
     let mut config = config.clone();
+    // A proxy in front of several clusters goes by the name.
+    let name = config.cluster_url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    config.headers.push((HOST, name.parse()?));
     config.cluster_url = Uri::builder().scheme(scheme).authority(address).path_and_query(path).build()?;
     config.tls_server_name.get_or_insert_with(|| host.to_owned());
     Ok(config)
@@ -72,4 +80,37 @@ fn server(config: Config) -> anyhow::Result<Server> {
     nobody.auth_info = AuthInfo::default();
     let client = |config: Config| Client::try_from(config).context("the kubeconfig cannot be used");
     Ok(Server { address, operator: client(config)?, nobody: client(nobody)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> Config {
+        Config::new(url.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_is_asked_by_the_name_of_its_host() {
+        let config = config("https://clusters.example:6443/k8s/one");
+        let at = at(&config, "clusters.example", "192.0.2.1:6443").unwrap();
+        assert_eq!(at.cluster_url, "https://192.0.2.1:6443/k8s/one");
+        assert_eq!(at.tls_server_name.as_deref(), Some("clusters.example"));
+        assert_eq!(at.headers, [(HOST, "clusters.example:6443".parse().unwrap())]);
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up_and_addresses_are_not() {
+        for (url, expected) in [
+            ("https://127.0.0.1:6443", "https://127.0.0.1:6443/"),
+            ("https://[::1]:6443/k", "https://[::1]:6443/k"),
+            ("https://localhost:6443/k", "https://127.0.0.1:6443/k"),
+            ("https://localhost", "https://127.0.0.1:443/"),
+            ("http://localhost", "http://127.0.0.1:80/"),
+        ] {
+            let found = addresses(config(url)).await.unwrap();
+            let urls: Vec<String> = found.iter().map(|config| config.cluster_url.to_string()).collect();
+            assert!(urls.contains(&expected.to_owned()), "{url}: {urls:?}");
+        }
+    }
 }

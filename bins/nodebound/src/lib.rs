@@ -8,6 +8,7 @@ mod command;
 mod console;
 mod demo;
 mod exit;
+mod interruption;
 mod opinion;
 mod output;
 mod parallel;

@@ -1,10 +1,13 @@
 //! Finds out, on a live cluster, what there is to attack and as whom.
 
-use api::cases::ResourceName;
+use api::cases::{Identity, ResourceName};
+use k8s_openapi::api::core::v1::Node;
 use kube::Client;
 use ownership::Profile;
+use ownership::guard::Guard;
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use ownership::profile::Resource;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -24,7 +27,7 @@ const PAGE: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SurveyError {
     /// The cluster does not answer.
-    #[error("the cluster cannot be reached: {0}")]
+    #[error("the cluster cannot be reached")]
     Unreachable(#[from] NoAnswer),
     /// The operator may not look.
     #[error("cannot read {what}: {message}")]
@@ -50,7 +53,7 @@ pub enum SurveyError {
     },
     /// The account's tokens may neither be minted nor its identity borrowed.
     #[error(
-        "tokens of {account} may not be minted ({minting}), and it may not be impersonated ({impersonation}): grant create on serviceaccounts/token, or impersonate on users, groups and userextras"
+        "there is no token of {account} ({minting}), and it may not be impersonated ({impersonation}): grant create on serviceaccounts/token, or impersonate on serviceaccounts, groups and, in authentication.k8s.io, each of its userextras"
     )]
     NoMeans {
         /// The account.
@@ -105,7 +108,7 @@ pub async fn survey(server: &Server, profile: Profile, wanted: &Wanted) -> Resul
     let version = look.read("the version", "/version").await?;
     look.account(&profile).await?;
     let (pod, victim) = look.pods(&profile, wanted).await?;
-    let own = look.read("the agent's Node", &format!("/api/v1/nodes/{}", pod.node)).await?;
+    let own = look.node("the agent's Node", &pod.node).await?;
     let other = look.other(&pod.node, victim.as_ref()).await?;
     let scratch = look.scratch(wanted).await?;
     let (objects, served) = look.objects(&profile, &pod.node).await?;
@@ -139,7 +142,15 @@ impl Look<'_> {
 
     async fn read(&self, what: &str, path: &str) -> Result<Value, SurveyError> {
         let answer = self.get(path).await?;
-        if answer.is_success() { Ok(answer.body) } else { Err(cannot(what, &answer)) }
+        if answer.is_success() && answer.body.is_object() { Ok(answer.body) } else { Err(cannot(what, &answer)) }
+    }
+
+    async fn node(&self, what: &str, name: &str) -> Result<Value, SurveyError> {
+        let node = self.read(what, &format!("/api/v1/nodes/{name}")).await?;
+        match Node::deserialize(&node) {
+            Ok(_) => Ok(node),
+            Err(error) => Err(SurveyError::Refused { what: what.to_owned(), message: error.to_string() }),
+        }
     }
 
     async fn account(&self, profile: &Profile) -> Result<(), SurveyError> {
@@ -155,33 +166,35 @@ impl Look<'_> {
 
     /// The pod to attack as, and one of its counterparts on another node.
     async fn pods(&self, profile: &Profile, wanted: &Wanted) -> Result<(AgentPod, Option<Value>), SurveyError> {
+        let all = self.running(profile, "").await?;
+        let here = match &wanted.node {
+            // On its own, for it may be beyond the first page.
+            Some(node) if is_name(node) => self.running(profile, &format!(",spec.nodeName%3D{node}")).await?,
+            Some(_) => Vec::new(),
+            None => all.clone(),
+        };
+        let chosen = here.iter().find(|pod| wanted.node.as_deref().is_none_or(|node| node_of(pod) == node));
+        let chosen = chosen.ok_or_else(|| no_pod(profile, wanted))?;
+        let pod =
+            AgentPod { name: name(chosen).to_owned(), uid: uid(chosen).to_owned(), node: node_of(chosen).to_owned() };
+        let victim = all.into_iter().find(|other| node_of(other) != pod.node);
+        Ok((pod, victim.map(|pod| typed(pod, "v1", "Pod"))))
+    }
+
+    /// The running pods of the agent, by their names.
+    async fn running(&self, profile: &Profile, more: &str) -> Result<Vec<Value>, SurveyError> {
         let account = profile.service_account();
-        let query =
-            format!("fieldSelector=spec.serviceAccountName%3D{},status.phase%3DRunning&limit={PAGE}", account.name);
-        let list =
-            self.read("the agent's pods", &format!("/api/v1/namespaces/{}/pods?{query}", account.namespace)).await?;
+        let selector = format!("spec.serviceAccountName%3D{},status.phase%3DRunning{more}", account.name);
+        let path = format!("/api/v1/namespaces/{}/pods?fieldSelector={selector}&limit={PAGE}", account.namespace);
+        let list = self.read("the agent's pods", &path).await?;
         let mut running: Vec<Value> = items(list).filter(|pod| runs_as(pod, &account.name)).collect();
         running.sort_by(|a, b| name(a).cmp(name(b)));
-        let here = |pod: &&Value| wanted.node.as_deref().is_none_or(|node| node_of(pod) == node);
-        let Some(chosen) = running.iter().find(here).cloned() else {
-            let account = text_of(profile);
-            return Err(match &wanted.node {
-                Some(node) => SurveyError::NoPodOnNode { account, node: node.clone() },
-                None => SurveyError::NoPod(account),
-            });
-        };
-        let pod = AgentPod {
-            name: name(&chosen).to_owned(),
-            uid: uid(&chosen).to_owned(),
-            node: node_of(&chosen).to_owned(),
-        };
-        let victim = running.into_iter().find(|other| node_of(other) != pod.node);
-        Ok((pod, victim.map(|pod| typed(pod, "v1", "Pod"))))
+        Ok(running)
     }
 
     async fn other(&self, own: &str, victim: Option<&Value>) -> Result<Option<Value>, SurveyError> {
         if let Some(node) = victim.map(node_of) {
-            return self.read("another Node", &format!("/api/v1/nodes/{node}")).await.map(Some);
+            return self.node("another Node", node).await.map(Some);
         }
         let list = self.read("the Nodes", &format!("/api/v1/nodes?limit={PAGE}")).await?;
         let other = items(list).find(|node| name(node) != own);
@@ -190,7 +203,7 @@ impl Look<'_> {
 
     async fn scratch(&self, wanted: &Wanted) -> Result<Option<Value>, SurveyError> {
         let Some(name) = &wanted.scratch else { return Ok(None) };
-        self.read("the scratch Node", &format!("/api/v1/nodes/{name}")).await.map(Some)
+        self.node("the scratch Node", name).await.map(Some)
     }
 
     /// Objects of the profile's resources, and which of the resources are served.
@@ -198,16 +211,47 @@ impl Look<'_> {
         let (mut found, mut served) = (Vec::new(), Vec::new());
         for resource in profile.resources() {
             let root = if resource.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", resource.group) };
-            let path = format!("{root}/{}/{}?limit={PAGE}", resource.version, resource.resource);
-            let answer = self.get(&path).await?;
-            if answer.is_success() {
+            let root = format!("{root}/{}", resource.version);
+            if !self.serves(&root, &resource.resource).await? {
+                continue;
+            }
+            let path = format!("{root}/{}?limit={PAGE}", resource.resource);
+            if let Some(held) = self.held(resource, &path, node).await? {
                 served.push(resource.resource.clone());
-                found.extend(of_both_sides(resource, answer.body, node));
-            } else if answer.code != 404 {
-                return Err(cannot(&resource.resource, &answer));
+                found.extend(held);
             }
         }
         Ok((found, served))
+    }
+
+    /// Whether a resource is listed as served. Who may list its objects does not matter here.
+    async fn serves(&self, root: &str, resource: &str) -> Result<bool, NoAnswer> {
+        let answer = self.get(root).await?;
+        let listed = answer.body.get("resources").and_then(Value::as_array);
+        let names = |known: &Vec<Value>| known.iter().any(|known| known["name"] == resource);
+        Ok(answer.code != 404 && listed.is_none_or(names))
+    }
+
+    /// An object of the own node and one of another, page by page; `None` if the resource is not served.
+    async fn held(&self, resource: &Resource, path: &str, node: &str) -> Result<Option<Vec<Held>>, SurveyError> {
+        let mut sides = BTreeMap::new();
+        let mut next = String::new();
+        loop {
+            let answer = self.get(&format!("{path}{next}")).await?;
+            if answer.code == 404 {
+                return Ok(None);
+            }
+            if !answer.is_success() || !answer.body.is_object() {
+                return Err(cannot(&resource.resource, &answer));
+            }
+            let token =
+                answer.body.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
+            of_both_sides(resource, answer.body, node, &mut sides);
+            if sides.len() == 2 || !is_token(&token) {
+                return Ok(Some(sides.into_values().collect()));
+            }
+            next = format!("&continue={token}");
+        }
     }
 
     async fn installed(&self) -> Result<Option<Installed>, SurveyError> {
@@ -216,7 +260,7 @@ impl Look<'_> {
         if policies.code == 404 {
             return Ok(None);
         }
-        if !policies.is_success() {
+        if !policies.is_success() || !policies.body.is_object() {
             return Err(cannot("the policies", &policies));
         }
         let bindings =
@@ -237,6 +281,14 @@ impl Look<'_> {
 
     /// Tokens where they can be had, impersonation where it is allowed.
     async fn means(&self, survey: &mut Survey) -> Result<(), SurveyError> {
+        self.tokens(survey).await?;
+        self.impersonation(survey).await?;
+        let has_token = survey.keys.tokens.contains_key(&Speaker::Agent);
+        if has_token || survey.keys.impersonation { Ok(()) } else { Err(no_means(survey)) }
+    }
+
+    /// Tokens, if the API server takes their bearer for the agent.
+    async fn tokens(&self, survey: &mut Survey) -> Result<(), SurveyError> {
         for speaker in [Speaker::Agent, Speaker::Unbound, Speaker::NodeBound] {
             match self.mint(&survey.ground, speaker).await? {
                 Ok(token) => drop(survey.keys.tokens.insert(speaker, token)),
@@ -244,17 +296,24 @@ impl Look<'_> {
                 Err(_) => {}
             }
         }
-        let identity = survey.ground.identity(Speaker::Agent);
-        let who = self.who(&self.server.operator, &Credentials::Impersonated(Box::new(identity))).await?;
-        survey.keys.impersonation = who.is_success();
-        if !who.is_success() {
-            survey.no_impersonation = who.message().to_owned();
+        let Some(token) = survey.keys.tokens.get(&Speaker::Agent).cloned() else { return Ok(()) };
+        let who = self.who(&self.server.nobody, &Credentials::Token(token)).await?;
+        match taken_for(&who, &survey.ground.identity(Speaker::Agent)) {
+            Ok(user) => survey.bearer = user,
+            Err(reason) => {
+                survey.keys.tokens.clear();
+                survey.no_token = format!("one was minted, but {reason}");
+            }
         }
-        let Some(token) = survey.keys.tokens.get(&Speaker::Agent).cloned() else {
-            return if survey.keys.impersonation { Ok(()) } else { Err(no_means(survey)) };
-        };
-        survey.bearer =
-            self.who(&self.server.nobody, &Credentials::Token(token)).await?.body["status"]["userInfo"].take();
+        Ok(())
+    }
+
+    async fn impersonation(&self, survey: &mut Survey) -> Result<(), SurveyError> {
+        let identity = survey.ground.identity(Speaker::Agent);
+        let who = self.who(&self.server.operator, &Credentials::Impersonated(Box::new(identity.clone()))).await?;
+        let taken = taken_for(&who, &identity).and_then(|user| claims_arrive(&user, &identity));
+        survey.keys.impersonation = taken.is_ok();
+        survey.no_impersonation = taken.err().unwrap_or_default();
         Ok(())
     }
 
@@ -296,13 +355,57 @@ impl Survey {
     }
 }
 
+const GUARDS: [Guard; 5] = [Guard::Nodes, Guard::Resources, Guard::ShadowNodes, Guard::Leases, Guard::NodeFeatures];
+
 /// The policies that are there and meant to guard the agent.
 fn meant(profile: &Profile, wanted: &Wanted, installed: Option<&Installed>) -> Vec<String> {
-    let guard = ownership::guard::Guard::Nodes.policy_name(profile.name());
+    let guards = GUARDS.map(|guard| guard.policy_name(profile.name()));
     let there = |wanted: &&String| {
         installed.is_some_and(|installed| installed.policies.iter().any(|known| name(known) == **wanted))
     };
-    std::iter::once(&guard).chain(&wanted.policies).filter(there).cloned().collect()
+    guards.iter().chain(&wanted.policies).filter(there).cloned().collect()
+}
+
+fn no_pod(profile: &Profile, wanted: &Wanted) -> SurveyError {
+    let account = text_of(profile);
+    match &wanted.node {
+        Some(node) => SurveyError::NoPodOnNode { account, node: node.clone() },
+        None => SurveyError::NoPod(account),
+    }
+}
+
+/// Whether the name can be one of a Node, and so be asked for.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+}
+
+/// Whether there is another page, and it can be asked for: API servers encode where it begins for addresses.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
+}
+
+/// The user of a SelfSubjectReview, if it is this one and in no other groups.
+fn taken_for(answer: &Answer, expected: &Identity) -> Result<Value, String> {
+    if !answer.is_success() {
+        return Err(answer.message().to_owned());
+    }
+    let user = answer.body.pointer("/status/userInfo").cloned().unwrap_or_default();
+    let groups = user["groups"].as_array().into_iter().flatten();
+    let strange = groups.filter_map(Value::as_str).find(|group| !expected.groups.iter().any(|known| known == group));
+    match (user["username"].as_str(), strange) {
+        (Some(name), None) if name == expected.username => Ok(user),
+        (Some(name), Some(group)) if name == expected.username => {
+            Err(format!("the API server sees a member of {group}"))
+        }
+        (name, _) => Err(format!("the API server sees {}", name.unwrap_or("nobody"))),
+    }
+}
+
+/// Whether the claims that were spoken are there.
+fn claims_arrive(user: &Value, expected: &Identity) -> Result<(), String> {
+    let missing = expected.extra.iter().find(|(key, values)| user["extra"][key.as_str()] != json!(values));
+    missing.map_or(Ok(()), |(key, _)| Err(format!("{key} does not reach the API server")))
 }
 
 fn no_means(survey: &Survey) -> SurveyError {
@@ -314,7 +417,10 @@ fn no_means(survey: &Survey) -> SurveyError {
 }
 
 fn cannot(what: &str, answer: &Answer) -> SurveyError {
-    let message = format!("{} {}", answer.code, answer.message());
+    let message = match answer.is_success() {
+        true => "the answer is not that of an API server".to_owned(),
+        false => format!("{} {}", answer.code, answer.message()),
+    };
     SurveyError::Refused { what: what.to_owned(), message }
 }
 
@@ -326,8 +432,8 @@ pub fn text_of(profile: &Profile) -> String {
 }
 
 fn items(mut list: Value) -> impl Iterator<Item = Value> {
-    match list["items"].take() {
-        Value::Array(items) => items,
+    match list.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
         _ => Vec::new(),
     }
     .into_iter()
@@ -348,13 +454,12 @@ fn node_of(pod: &Value) -> &str {
 
 /// Objects of lists do not say what they are.
 fn typed(mut object: Value, api_version: &str, kind: &str) -> Value {
-    object["apiVersion"] = json!(api_version);
-    object["kind"] = json!(kind);
+    json_patch::merge(&mut object, &json!({"apiVersion": api_version, "kind": kind}));
     object
 }
 
-/// The first object of the own node, and the first that names another one.
-fn of_both_sides(resource: &Resource, list: Value, node: &str) -> Vec<Held> {
+/// The first object of the own node, and the first that names another one, unless there is one already.
+fn of_both_sides(resource: &Resource, list: Value, node: &str, sides: &mut BTreeMap<bool, Held>) {
     let kind = list["kind"].as_str().unwrap_or_default().trim_end_matches("List").to_owned();
     let api_version = list["apiVersion"].as_str().unwrap_or_default().to_owned();
     let name = ResourceName {
@@ -362,7 +467,6 @@ fn of_both_sides(resource: &Resource, list: Value, node: &str) -> Vec<Held> {
         version: resource.version.clone(),
         resource: resource.resource.clone(),
     };
-    let mut sides: BTreeMap<bool, Held> = BTreeMap::new();
     for object in items(list) {
         let named: Vec<&str> =
             resource.node.iter().map(|field| field.text(&object)).filter(|text| !text.is_empty()).collect();
@@ -370,8 +474,7 @@ fn of_both_sides(resource: &Resource, list: Value, node: &str) -> Vec<Held> {
             continue;
         }
         let is_own = named.contains(&node);
-        let held = Held { resource: name.clone(), is_own, object: typed(object.clone(), &api_version, &kind) };
-        sides.entry(is_own).or_insert(held);
+        let held = || Held { resource: name.clone(), is_own, object: typed(object.clone(), &api_version, &kind) };
+        sides.entry(is_own).or_insert_with(held);
     }
-    sides.into_values().collect()
 }

@@ -19,7 +19,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const TOKEN: &str = "the-token-of-the-administrator";
+use crate::wire::Address;
+
+/// The administrator's token on a real server.
+pub const TOKEN: &str = "the-token-of-the-administrator";
 
 /// Which API server a test is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +146,17 @@ impl Server {
             Running::Processes { port, .. } => exchange::nobody(*port),
         };
         attack::Server { address: String::new(), operator: self.client(), nobody }
+    }
+
+    /// Where it listens, if it is on a port.
+    ///
+    /// # Panics
+    /// If the server has made no certificate.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        let Running::Processes { folder, port, .. } = &self.running else { return None };
+        let authority = std::fs::read(folder.path().join("certs/apiserver.crt")).expect("a server has a certificate");
+        Some(Address { port: *port, authority })
     }
 
     async fn wait_until_ready(&self) {

@@ -8,12 +8,26 @@ use ownership::identity::NODE_UID;
 use ownership::{Profile, builtin, parse};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Answer, Place, Server, crds};
 
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+
+/// The suites of the project.
+///
+/// # Panics
+/// If their folder cannot be read.
+#[must_use]
+pub fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../suites");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
 
 /// Runs a suite on a server of its own.
 ///
@@ -23,13 +37,34 @@ const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 /// # Panics
 /// If the suite cannot be read, or the server refuses its setting.
 pub async fn run(place: &Place, file: &Path) -> Result<usize, String> {
+    let server = Server::start(place).await;
+    let install = async |policies: Vec<Value>| {
+        for policy in policies {
+            let plural = match policy["kind"].as_str() {
+                Some("ValidatingAdmissionPolicy") => "validatingadmissionpolicies",
+                _ => "validatingadmissionpolicybindings",
+            };
+            server.create(&format!("{ADMISSION}/{plural}"), &policy).await;
+        }
+    };
+    run_on(&server, file, install).await
+}
+
+/// Runs a suite on a server, after its policies and their bindings are installed there.
+///
+/// # Errors
+/// Each case that came out otherwise than expected, a line each.
+///
+/// # Panics
+/// If the suite cannot be read, or the server refuses its setting.
+pub async fn run_on(server: &Server, file: &Path, install: impl AsyncFnOnce(Vec<Value>)) -> Result<usize, String> {
     let text = std::fs::read_to_string(file).expect("a suite can be read");
     let suite = api::cases::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let folder = file.parent().expect("a file is in a folder");
-    let server = Server::start(place).await;
-    let run = Run { server: &server, profile: profile(&suite, folder), suite: &suite };
-    run.prepare(folder).await;
-    let here: Vec<&Case> = suite.cases.iter().filter(|case| runs(place, case)).collect();
+    let run = Run { server, profile: profile(&suite, folder), suite: &suite };
+    run.prepare().await;
+    install(run.policies(folder)).await;
+    let here: Vec<&Case> = suite.cases.iter().filter(|case| runs(server, case)).collect();
     run.wait_until_in_force(&here).await;
     let mut failed = Vec::new();
     for case in &here {
@@ -39,8 +74,8 @@ pub async fn run(place: &Place, file: &Path) -> Result<usize, String> {
 }
 
 /// What no API server can be asked, the sandbox cannot be asked either.
-fn runs(place: &Place, case: &Case) -> bool {
-    case.not_run.server.is_none() && (*place != Place::Sandbox || case.not_run.sandbox.is_none())
+fn runs(server: &Server, case: &Case) -> bool {
+    case.not_run.server.is_none() && (server.sandbox().is_none() || case.not_run.sandbox.is_none())
 }
 
 fn profile(suite: &Suite, folder: &Path) -> Option<Profile> {
@@ -59,7 +94,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn prepare(&self, folder: &Path) {
+    /// The guards of the profile, and the policies of the files that the suite names.
+    fn policies(&self, folder: &Path) -> Vec<Value> {
+        let guards = self.profile.iter().flat_map(manifests::guards);
+        let files = self.suite.policies.iter().flat_map(|file| documents(&folder.join(file)));
+        guards.flat_map(|guard| guard.objects()).chain(files).collect()
+    }
+
+    async fn prepare(&self) {
         for crd in crds() {
             self.server.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd).await;
         }
@@ -67,15 +109,6 @@ impl Run<'_> {
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             let answer = self.server.exchange().post("/api/v1/namespaces", &object).await;
             assert!(answer.is_success() || answer.code == 409, "{namespace}: {answer:?}");
-        }
-        let guards = self.profile.iter().flat_map(manifests::guards);
-        let files = self.suite.policies.iter().flat_map(|file| documents(&folder.join(file)));
-        for object in guards.flat_map(|guard| guard.objects()).chain(files).collect::<Vec<_>>() {
-            let plural = match object["kind"].as_str() {
-                Some("ValidatingAdmissionPolicy") => "validatingadmissionpolicies",
-                _ => "validatingadmissionpolicybindings",
-            };
-            self.server.create(&format!("{ADMISSION}/{plural}"), &object).await;
         }
         for crd in crds() {
             let (group, version) = (&crd["spec"]["group"], &crd["spec"]["versions"][0]["name"]);

@@ -47,7 +47,7 @@ impl Arguments {
                 attack_table::matrix(console.out, &shown.matrix, console.look.colour)?;
             }
             Format::Json => json::document(console.out, shown)?,
-            Format::Yaml => yaml::element(console.out, shown)?,
+            Format::Yaml => yaml::document(console.out, shown)?,
         }
         if let Some(path) = &self.report {
             page::write(path, "nodebound demo", Some(&shown.before), &shown.after, Some(&shown.matrix))?;

@@ -6,9 +6,12 @@ use attack::{Plan, Server, SurveyError, Wanted, inspect, survey};
 use clap::{Args, ValueEnum};
 use ownership::Profile;
 use ownership::spec::ServiceAccount;
+use serde::Serialize;
 use std::path::PathBuf;
 
 use crate::cluster::Selection;
+use crate::interruption::Interruption;
+use crate::output::paint::harmless;
 use crate::output::{attack_junit, attack_table, json, page, sarif, yaml};
 use crate::progress::Progress;
 use crate::scratch::Scratch;
@@ -73,7 +76,10 @@ impl Arguments {
         match runtime.block_on(self.interruptible(profile, progress)) {
             Ok(report) => self.conclude(&report, console),
             Err(error) => {
-                console.say(format_args!("nodebound: could not verify: {error:#}"));
+                // What an API server says may hold anything.
+                for line in format!("{error:#}").lines() {
+                    console.say(format_args!("nodebound: could not verify: {}", harmless(line)));
+                }
                 Ok(Exit::Unknown)
             }
         }
@@ -83,10 +89,13 @@ impl Arguments {
     async fn interruptible(&self, profile: Profile, progress: bool) -> anyhow::Result<Report> {
         let servers = self.cluster.servers().await?;
         let first = servers.first().context("the address of the cluster stands for no API server")?;
+        // Heard from here on, so that it cannot end the process between creating a Node and deleting it.
+        let interruption = Interruption::listen().context("cannot listen for Ctrl-C")?;
         let scratch = Scratch::create(&first.operator, self.danger_write.as_deref()).await?;
         let report = tokio::select! {
+            biased;
+            () = interruption.heard() => Err(anyhow::anyhow!("interrupted")),
             report = self.verify(&servers, first, profile, progress) => report,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
         };
         scratch.remove().await?;
         report
@@ -116,8 +125,8 @@ impl Arguments {
     fn conclude(&self, report: &Report, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         match self.output {
             Format::Table => attack_table::report(console.out, report, self.verbose, console.look.colour)?,
-            Format::Json => json::document(console.out, report)?,
-            Format::Yaml => yaml::element(console.out, report)?,
+            Format::Json => json::document(console.out, &Concluded::of(report))?,
+            Format::Yaml => yaml::document(console.out, &Concluded::of(report))?,
             Format::Junit => attack_junit::write(console.out, report)?,
             Format::Sarif => json::document(console.out, &sarif::log(report))?,
         }
@@ -131,5 +140,20 @@ impl Arguments {
             Conclusion::Unproven if self.allow_unproven => Exit::Fine,
             Conclusion::Unproven => Exit::Unknown,
         })
+    }
+}
+
+/// A report that begins with what it comes to.
+#[derive(Serialize)]
+struct Concluded<'a> {
+    conclusion: Conclusion,
+    sentence: String,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+impl<'a> Concluded<'a> {
+    fn of(report: &'a Report) -> Self {
+        Self { conclusion: report.conclusion(), sentence: report.sentence(), report }
     }
 }

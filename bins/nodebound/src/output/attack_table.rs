@@ -3,10 +3,10 @@
 use attack::matrix::{Cell as Square, Matrix, Row};
 use attack::outcome::Outcome;
 use attack::report::{Conclusion, Report, Status, Trial, worst};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::paint::Paint;
+use super::paint::{Paint, harmless};
 use super::table::{Cell, Table};
 
 /// The recipes without and with the guard side by side.
@@ -154,10 +154,11 @@ fn square(square: &Square) -> Cell {
 pub(crate) fn report(out: &mut dyn Write, report: &Report, verbose: bool, colour: bool) -> io::Result<()> {
     summary(out, report, true, "ATTACK", colour)?;
     summary(out, report, false, "LEGITIMATE WRITE", colour)?;
+    omitted(out, report, colour)?;
     checks(out, report, verbose, colour)?;
     details(out, report, verbose, colour)?;
     if !report.means.unproven.is_empty() {
-        writeln!(out, "{}", report.means.unproven)?;
+        writeln!(out, "{}", harmless(&report.means.unproven))?;
     }
     let paint = match report.conclusion() {
         Conclusion::Holds => Paint::Good,
@@ -180,6 +181,26 @@ fn summary(out: &mut dyn Write, report: &Report, attack: bool, title: &str, colo
                 refused,
             ],
         )?;
+    }
+    table.finish(out)?;
+    writeln!(out)
+}
+
+/// What was not tried, by the reasons.
+fn omitted(out: &mut dyn Write, report: &Report, colour: bool) -> io::Result<()> {
+    let mut reasons: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for trial in report.trials.iter().filter(|trial| trial.outcome == Outcome::Skipped) {
+        let letter = letter(&trial.recipe);
+        let recipe = if letter.is_empty() { trial.recipe.as_str() } else { letter };
+        reasons.entry(&trial.note).or_default().insert(recipe);
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["NOT ALL TRIED", "BECAUSE"], colour);
+    for (reason, recipes) in reasons {
+        let recipes = recipes.into_iter().collect::<Vec<_>>().join(" ");
+        table.push(out, vec![Cell::plain(&recipes), Cell::new(reason, Paint::Faint)])?;
     }
     table.finish(out)?;
     writeln!(out)
@@ -214,19 +235,17 @@ fn details(out: &mut dyn Write, report: &Report, verbose: bool, colour: bool) ->
     let mut table = Table::new(&["OUTCOME", "RECIPE", "WHAT", "WHY"], colour);
     for trial in listed {
         let outcome = Cell::new(trial.outcome.as_str(), paint(trial.outcome));
-        table
-            .push(out, vec![outcome, Cell::plain(&trial.recipe), Cell::plain(&trial.name), Cell::plain(&why(trial))])?;
+        let why = why(trial, report.servers.len() > 1);
+        table.push(out, vec![outcome, Cell::plain(&trial.recipe), Cell::plain(&trial.name), Cell::plain(&why)])?;
     }
     table.finish(out)?;
     writeln!(out)
 }
 
-fn why(trial: &Trial) -> String {
-    let server = if trial.server.is_empty() { String::new() } else { format!("{}: ", trial.server) };
-    let text = match (&trial.refusal, trial.note.as_str()) {
-        (None, note) => note.to_owned(),
-        (Some(refusal), "") => format!("{}: {}", refusal.brief(), refusal.message),
-        (Some(refusal), note) => format!("{note}: {}: {}", refusal.brief(), refusal.message),
-    };
-    format!("{server}{text}")
+/// Why it came to that, in one line.
+pub(crate) fn why(trial: &Trial, several: bool) -> String {
+    let refusal = trial.refusal.as_ref().map(|refusal| format!("{}: {}", refusal.brief(), refusal.message));
+    let server = if several { trial.server.clone() } else { String::new() };
+    let parts = [server, trial.note.clone(), refusal.unwrap_or_default()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }

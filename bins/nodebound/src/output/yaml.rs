@@ -16,6 +16,11 @@ pub(crate) fn documents(out: &mut dyn Write, values: &[Value]) -> io::Result<()>
     Ok(())
 }
 
+/// Writes one document.
+pub(crate) fn document(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    out.write_all(text(value)?.as_bytes())
+}
+
 /// Writes one element of a list.
 pub(crate) fn element(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(text(&[value])?.as_bytes())

@@ -5,14 +5,16 @@
 mod bad_input;
 mod check;
 mod comparison;
+mod demo;
 mod recorded;
 mod render;
 mod suites;
 mod surface;
+mod verify;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// What a run of the tool came to.
 #[derive(Debug)]
@@ -23,6 +25,16 @@ struct Outcome {
 }
 
 impl Outcome {
+    fn of(output: Output) -> Self {
+        let outcome = Self {
+            code: output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}")),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!outcome.err.contains("panicked"), "{}", outcome.err);
+        outcome
+    }
+
     fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -42,14 +54,7 @@ fn with_input<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>,
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let outcome = Outcome {
-        code: output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}")),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    };
-    assert!(!outcome.err.contains("panicked"), "{}", outcome.err);
-    outcome
+    Outcome::of(child.wait_with_output().unwrap())
 }
 
 /// The root of the project.

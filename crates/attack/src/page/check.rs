@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::badge;
-use super::text::{Plain, anchor, prose};
+use super::text::{Plain, anchor, capital, prose};
 use crate::report::Check;
 
 pub(super) fn section(checks: &[Check]) -> Markup {
@@ -23,8 +23,8 @@ fn entry(check: &Check) -> Markup {
         li id={ "check-" (anchor(&check.id)) } {
             (badge::status(check.status))
             div {
-                p { strong { (prose(&check.title)) } " " code { (Plain(&check.id)) } }
-                @if !check.text.is_empty() { p.text { (prose(&check.text)) } }
+                p { strong { (prose(&capital(&check.title))) } " " code { (Plain(&check.id)) } }
+                @if !check.text.is_empty() { p.text { (prose(&capital(&check.text))) } }
             }
         }
     }

@@ -40,8 +40,10 @@ fn row(before: &Report, group: &Group<'_>) -> Markup {
     html! {
         tr {
             th scope="row" {
-                span.letter { (group.letter()) }
-                a href={ "#" (group.anchor()) } { (Plain(group.title)) }
+                div.titled {
+                    span.letter { (group.letter()) }
+                    a href={ "#" (group.anchor()) } { (Plain(group.title)) }
+                }
             }
             td data-label="Before" { (badge::share(&earlier)) }
             td data-label="After" { (badge::share(&group.trials)) }

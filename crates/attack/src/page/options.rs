@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::badge::{Tone, badge, icon};
 use super::recipe::{Group, letter};
-use super::text::{Plain, anchor, prose};
+use super::text::{Plain, anchor, capital, prose};
 use crate::matrix::{Cell, Heading, Matrix, Row};
 use crate::outcome::Outcome;
 
@@ -57,7 +57,7 @@ fn column(heading: &Heading, groups: &[Group<'_>]) -> Markup {
     let short = heading.recipe.replace('-', " ");
     let group = groups.iter().find(|group| group.recipe == heading.recipe);
     html! {
-        th.recipe scope="col" abbr=(Plain(&short)) title=(Plain(&heading.title)) {
+        th.attack scope="col" abbr=(Plain(&short)) title=(Plain(&heading.title)) {
             span.letter { (letter(&heading.recipe)) }
             @match group {
                 Some(group) => a href={ "#" (group.anchor()) } { (Plain(&short)) },
@@ -110,10 +110,12 @@ fn legitimate(row: &Row) -> Markup {
     }
 }
 
+/// A number that is none is left out.
 fn name(row: &Row) -> Markup {
+    let number = row.number.trim_matches('-');
     html! {
-        @if !row.number.is_empty() { span.letter { (Plain(&row.number)) } }
-        (Plain(&row.name))
+        @if !number.is_empty() { span.letter { (Plain(number)) } }
+        (Plain(&capital(&row.name)))
     }
 }
 
@@ -134,8 +136,8 @@ fn card(row: &Row, recipes: &[Heading]) -> Markup {
         li id=(card_anchor(row)) {
             h4 { (name(row)) }
             dl {
-                div { dt { "Installs" } dd { (prose(&row.installs)) } }
-                div { dt { "Opens" } dd { (prose(&row.opens)) } }
+                div { dt { "Installs" } dd { (prose(&capital(&row.installs))) } }
+                div { dt { "Opens" } dd { (prose(&capital(&row.opens))) } }
             }
             details {
                 summary { "Recipe by recipe" }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::badge::{self, Tone, badge, icon};
 use super::recipe::Group;
-use super::text::{Plain, anchor, count, prose};
+use super::text::{Plain, anchor, capital, count, prose};
 use super::{Story, verdict};
 use crate::outcome::Outcome;
 use crate::report::{Check, Report, Status};
@@ -19,22 +19,12 @@ pub(super) fn banner(story: &Story<'_>) -> Markup {
             div.verdict.(tone.as_str()) {
                 span.seal { (icon(tone)) }
                 div {
-                    p.word { (sentence_case(verdict(story.report.conclusion()))) }
-                    p.sentence { (prose(&sentence_case(&story.report.sentence()))) }
+                    p.word { (capital(verdict(story.report.conclusion()))) }
+                    p.sentence { (prose(&capital(&story.report.sentence()))) "." }
                 }
             }
             (contents(story))
         }
-    }
-}
-
-/// With a capital, unless it begins with a name.
-fn sentence_case(text: &str) -> String {
-    let first_word = text.split(' ').next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) if first_word.chars().all(char::is_alphabetic) => first.to_uppercase().chain(letters).collect(),
-        _ => text.to_owned(),
     }
 }
 
@@ -121,10 +111,10 @@ fn concerns(report: &Report, groups: &[Group<'_>]) -> Markup {
             h3 { "What needs a look" }
             ul.concerns {
                 @if !report.means.unproven.is_empty() {
-                    li { (badge(Tone::Odd, "unproven")) " " (prose(&report.means.unproven)) }
+                    li { (badge(Tone::Odd, "unproven")) " " (prose(&capital(&report.means.unproven))) }
                 }
                 @for check in checks {
-                    li { (badge::status(check.status)) " " a href={ "#check-" (anchor(&check.id)) } { (prose(&check.title)) } }
+                    li { (badge::status(check.status)) " " a href={ "#check-" (anchor(&check.id)) } { (prose(&capital(&check.title))) } }
                 }
                 @for (outcome, group, number) in recipes {
                     li {
@@ -178,19 +168,6 @@ fn words(report: &Report) -> Markup {
                     div { dt { (badge::outcome(outcome)) } dd { (badge::meaning(outcome)) } }
                 }
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sentences_begin_with_a_capital_and_names_stay() {
-        let table = [("nothing got", "Nothing got"), ("kubevirt/handler is", "kubevirt/handler is"), ("", "")];
-        for (text, expected) in table {
-            assert_eq!(sentence_case(text), expected);
         }
     }
 }

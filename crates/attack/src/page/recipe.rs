@@ -1,9 +1,10 @@
 //! The recipes, each with its trials.
 
 use maud::{Markup, html};
-use std::collections::BTreeSet;
+use ownership::guard::Rule;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{Plain, anchor, prose, word};
+use super::text::{Plain, anchor, capital, prose, word};
 use super::trial::{self, Place};
 use super::{badge, filter, source};
 use crate::outcome::Outcome;
@@ -66,14 +67,15 @@ pub(super) fn letter(recipe: &str) -> &'static str {
 
 /// Who refused: layers, and the rules of the guard.
 pub(super) fn refusers(trials: &[&Trial]) -> String {
-    let refusals = trials.iter().filter_map(|trial| trial.refusal.as_ref());
-    let names: BTreeSet<String> = refusals
-        .map(|refusal| match refusal.rule {
-            Some(rule) => format!("{}: {rule}", refusal.layer.as_str()),
-            None => refusal.layer.as_str().to_owned(),
-        })
-        .collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
+    let mut layers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for refusal in trials.iter().filter_map(|trial| trial.refusal.as_ref()) {
+        layers.entry(refusal.layer.as_str()).or_default().extend(refusal.rule.map(Rule::as_str));
+    }
+    let named = layers.into_iter().map(|(layer, rules)| match rules.len() {
+        0 => layer.to_owned(),
+        _ => format!("{layer} ({})", rules.into_iter().collect::<Vec<_>>().join(", ")),
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// Everything that was tried, with the filters before it.
@@ -104,7 +106,7 @@ fn entry(group: &Group<'_>, report: &Report) -> Markup {
                 (badge::share(&group.trials))
             }
             div.about {
-                @if !group.gain.is_empty() { p { strong { "What it gains: " } (prose(group.gain)) } }
+                @if !group.gain.is_empty() { p { strong { "What it gains: " } (prose(&capital(group.gain))) } }
                 (source::list(group.sources))
             }
             (trials(group, report.servers.len() > 1))

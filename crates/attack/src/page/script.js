@@ -8,7 +8,7 @@
     recipe: element.closest(".recipe"),
     text: null,
   }));
-  const recipes = [...document.querySelectorAll(".recipe")];
+  const recipes = [...document.querySelectorAll("details.recipe")];
   const facets = ["kind", "outcome", "layer"];
   let filtering = false;
 
@@ -90,7 +90,7 @@
   };
 
   const unfold = (open) => {
-    for (const part of document.querySelectorAll(".recipe, .trial > details")) part.open = open;
+    for (const part of document.querySelectorAll("details.recipe, .trial > details")) part.open = open;
   };
 
   let folded = [];

@@ -76,6 +76,16 @@ pub(super) fn anchor(name: &str) -> String {
     name.chars().map(letter).collect()
 }
 
+/// With a capital, unless it begins with a name.
+pub(super) fn capital(text: &str) -> String {
+    let first_word = text.split(' ').next().unwrap_or_default();
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if first_word.chars().all(char::is_alphabetic) => first.to_uppercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
 /// A number with its noun.
 pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -117,6 +127,14 @@ mod tests {
         assert_eq!(cut("aü", 3), ("aü", 0));
         let long = prose(&"ü".repeat(LONGEST)).into_string();
         assert!(long.len() < LONGEST + 100 && long.contains("8192 bytes more"), "{}", long.len());
+    }
+
+    #[test]
+    fn sentences_begin_with_a_capital_and_names_stay() {
+        let table = [("nothing got", "Nothing got"), ("kubevirt/handler is", "kubevirt/handler is"), ("", "")];
+        for (text, expected) in table {
+            assert_eq!(capital(text), expected);
+        }
     }
 
     #[test]

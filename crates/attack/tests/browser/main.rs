@@ -28,9 +28,11 @@ const VISIBLE: &str = "[...document.querySelectorAll('.trial')].filter((trial) =
 const STEPS: &[Step] = &[
     ("", "VISIBLE.length", "500"),
     ("", "document.getElementById('filters').hidden", "false"),
-    ("", "document.title.includes('holds') && !document.title.includes('owned')", "true"),
+    ("", "document.title", "nodebound demo: not proven"),
     ("", "document.querySelectorAll('script').length", "1"),
     ("", "document.images.length", "0"),
+    ("", "document.querySelectorAll('.matrix th.attack').length > 15", "true"),
+    ("", "[...document.querySelectorAll('.matrix th')].every((heading) => heading.offsetWidth > 0)", "true"),
     ("choose('outcome', 'residual')", "VISIBLE.every((trial) => trial.dataset.outcome === 'residual')", "true"),
     ("", "VISIBLE.length > 0 && VISIBLE.length < 500", "true"),
     ("", "[...document.querySelectorAll('.recipe:not([hidden])')].every((recipe) => recipe.open)", "true"),

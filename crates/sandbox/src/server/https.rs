@@ -5,19 +5,32 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 
-use super::sandbox::{Peer, Sandbox};
+use super::head;
+use super::idleness::{Counted, Open};
+use super::sandbox::{Connection, Peer, Sandbox};
 use crate::identity::certificate;
 
-/// How long a client may take for its TLS handshake, and for the head of a request.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a client may take for its TLS handshake, and for the head of a request (`ReadHeaderTimeout` in
+/// `staging/src/k8s.io/apiserver/pkg/server/secure_serving.go`).
+const PATIENCE: Duration = Duration::from_secs(32);
+
+/// How long a connection is kept on which nothing is asked (`IdleTimeout`, as above).
+const IDLE: Duration = Duration::from_secs(90);
+
+/// How many requests of one connection are answered at once (`MaxConcurrentStreams`, as above).
+const AT_ONCE: u32 = 250;
 
 /// Serves on a socket until `stop` changes, then closes its connections.
 ///
@@ -26,10 +39,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn serve(
     sandbox: Sandbox,
     listener: TcpListener,
-    tls: rustls::ServerConfig,
+    tls: ServerConfig,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let tls = Arc::new(tls);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -40,7 +53,9 @@ pub async fn serve(
             },
             _ = stop.changed() => return Ok(()),
         };
-        tokio::spawn(converse(sandbox.clone(), acceptor.clone(), stream, stop.clone()));
+        // A socket that does not take this is one that breaks off at once.
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(converse(sandbox.clone(), tls.clone(), stream, stop.clone()));
     }
 }
 
@@ -48,28 +63,53 @@ fn is_fatal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected)
 }
 
-async fn converse(sandbox: Sandbox, acceptor: TlsAcceptor, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+/// Serves on one connection, whatever carries it, until its client ends it or is silent for too long, or `stop` changes.
+pub async fn converse<S>(sandbox: Sandbox, tls: Arc<ServerConfig>, stream: S, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     // A client that breaks off is nobody's error but its own.
-    let _ = stream.set_nodelay(true);
-    let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await else { return };
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, TlsAcceptor::from(tls).accept(stream)).await else { return };
+    let session = stream.get_ref().1;
+    let certificates = session.peer_certificates().unwrap_or_default();
     let connection = sandbox.connection_of(peer(certificates.first().map(AsRef::as_ref), sandbox.version()));
-    let service = service_fn(move |request: hyper::Request<Incoming>| connection.clone().call(request));
+    let (builder, open) = (protocol(session.alpn_protocol()), Open::default());
+    let service = service_fn(|request| answer(connection.clone(), open.clone(), request));
+    let mut conversation = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = conversation.as_mut() => return,
+        _ = stop.changed() => return,
+        () = open.idle_for(IDLE) => conversation.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(PATIENCE, conversation).await;
+}
+
+/// HTTP/2 where the handshake agreed on it. To look at what comes first would be to wait for it.
+fn protocol(agreed: Option<&[u8]>) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(250);
-    let conversation = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        _ = conversation => {}
-        _ = stop.changed() => {}
-    }
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(AT_ONCE);
+    if agreed == Some(b"h2") { builder.http2_only() } else { builder.http1_only() }
+}
+
+async fn answer(
+    mut connection: Connection,
+    open: Open,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Counted>, Infallible> {
+    let busy = open.begin();
+    let response = match head::refusal(&request) {
+        Some(refusal) => refusal,
+        None => connection.call(request).await?,
+    };
+    Ok(Counted::response(response, busy))
 }
 
 /// Whom a certificate names, of those that this server's authority vouches for.
 fn peer(certificate: Option<&[u8]>, version: KubeVersion) -> Peer {
     match certificate.map(|der| certificate::user(der, version)) {
         None => Peer::Nobody,
-        Some(Some(user)) => Peer::User(Arc::new(user)),
+        Some(Some(user)) => Peer::Certified(Arc::new(user)),
         Some(None) => Peer::Refused,
     }
 }

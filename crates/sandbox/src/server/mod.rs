@@ -1,5 +1,6 @@
 //! The server: from a request to its answer.
 
+mod audience;
 mod authority;
 mod below;
 mod body;
@@ -9,8 +10,10 @@ mod change;
 mod clock;
 mod create;
 mod dispatch;
+mod head;
 mod hooks;
 mod https;
+mod idleness;
 mod kubeconfig;
 mod negotiation;
 mod options;
@@ -36,7 +39,7 @@ mod written;
 
 pub use authority::{Authority, AuthorityError, Credentials};
 pub use clock::Clock;
-pub use https::serve;
+pub use https::{converse, serve};
 pub use kubeconfig::kubeconfig;
 pub use recording::Recording;
 pub use reply::Body;

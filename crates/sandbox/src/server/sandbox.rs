@@ -8,10 +8,10 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use thiserror::Error;
-use tokio::sync::watch;
 
+use super::audience::Audience;
 use super::clock::Clock;
 use super::dispatch::Incoming;
 use super::reply::Body;
@@ -38,12 +38,10 @@ pub struct Sandbox {
 pub(super) struct Inner {
     pub settings: Arc<Settings>,
     pub state: Mutex<State>,
-    /// The revision of the store; watches wake by it.
-    pub revision: watch::Sender<u64>,
+    /// The watches that are to be woken.
+    pub audience: Arc<Audience>,
     /// Events as they were written for one watcher.
     pub written: Written,
-    /// Moves on to end all watches.
-    pub cut: watch::Sender<u64>,
 }
 
 /// Why a server did not start.
@@ -58,7 +56,7 @@ pub enum StartError {
 }
 
 /// One way into a server: a tower service. Who connects is decided by each request's bearer token; without one it is
-/// the peer that the connection was opened as, or nobody known.
+/// the peer that the connection was opened as, or nobody known. Over HTTPS a client certificate comes before a token.
 #[derive(Clone, Debug)]
 pub struct Connection {
     inner: Arc<Inner>,
@@ -70,8 +68,11 @@ pub struct Connection {
 pub(super) enum Peer {
     /// Nobody in particular.
     Nobody,
-    /// A user.
+    /// A user, unless a token says otherwise.
     User(Arc<UserInfo>),
+    /// A user, whatever a token says: the authenticator of certificates is asked first (`Config.New` in
+    /// `pkg/kubeapiserver/authenticator/config.go`).
+    Certified(Arc<UserInfo>),
     /// Somebody whose certificate names no user.
     Refused,
 }
@@ -103,15 +104,8 @@ impl Sandbox {
         let signer = Signer::new(key, &settings.issuer, settings.version);
         let authenticator = Arc::new(known_tokens(&settings, Authenticator::new(signer)));
         let settings = Arc::new(settings);
-        let revision = watch::Sender::new(store.revision());
-        let state = State::new(settings.clone(), clock, authenticator, store);
-        let inner = Inner {
-            settings,
-            state: Mutex::new(state),
-            revision,
-            written: Written::default(),
-            cut: watch::Sender::new(0),
-        };
+        let state = Mutex::new(State::new(settings.clone(), clock, authenticator, store));
+        let inner = Inner { settings, state, audience: Arc::default(), written: Written::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -144,9 +138,8 @@ impl Sandbox {
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         let Some(resource) = state.served.by_kind(&text("apiVersion"), &text("kind")) else { return };
         state.plant(&resource.group_resource(), object);
-        let revision = state.store.revision();
         drop(state);
-        self.inner.announce(revision);
+        self.inner.announce();
     }
 
     /// The release that is emulated.
@@ -205,7 +198,7 @@ impl Inner {
     }
 
     pub fn drop_watches(&self) {
-        self.cut.send_modify(|count| *count += 1);
+        self.audience.cut().into_iter().for_each(Waker::wake);
     }
 
     /// Begins anew: connections break, the history is forgotten, and perhaps the objects are lost.
@@ -216,15 +209,15 @@ impl Inner {
         } else {
             state.lose_everything();
         }
-        let revision = state.store.revision();
         drop(state);
-        self.announce(revision);
+        self.announce();
         self.drop_watches();
     }
 
-    /// Wakes the watches if there is something new.
-    pub fn announce(&self, revision: u64) {
-        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+    /// Wakes those who watch what has changed.
+    pub fn announce(&self) {
+        let wakers = self.audience.tell(&self.lock().store);
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -266,6 +259,6 @@ where
         Err(error) if error.is::<LengthLimitError>() => {
             Err(Failure::too_large(format!("Request entity too large: limit is {LARGEST_BODY}")))
         }
-        Err(error) => Err(Failure::bad_request(format!("cannot read the body: {error}"))),
+        Err(error) => Err(Failure::internal(format!("cannot read the body: {error}"))),
     }
 }

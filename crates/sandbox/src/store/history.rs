@@ -108,9 +108,15 @@ impl History {
         }
     }
 
+    /// The revision of the last change; 0 for none.
+    pub fn last(&self) -> u64 {
+        self.events.back().map_or(self.lost, |event| event.revision)
+    }
+
+    /// What came after a revision. Who asks has mostly seen all but the newest, so the end is searched first.
     pub fn after(&self, revision: u64) -> impl DoubleEndedIterator<Item = &Arc<Event>> + ExactSizeIterator {
-        let first = self.events.partition_point(|event| event.revision <= revision);
-        self.events.range(first..)
+        let seen = self.events.iter().rposition(|event| event.revision <= revision);
+        self.events.range(seen.map_or(0, |index| index + 1)..)
     }
 }
 
@@ -135,6 +141,7 @@ mod tests {
         for (capacity, revisions, horizon, lost) in table {
             let history = history(capacity, revisions);
             assert_eq!((history.horizon(), history.lost()), (horizon, lost), "{capacity} {revisions:?}");
+            assert_eq!(history.last(), revisions.last().copied().unwrap_or_default());
         }
     }
 
@@ -143,7 +150,9 @@ mod tests {
         let mut history = history(10, &[5, 7, 9]);
         history.compact(8);
         assert_eq!((history.horizon(), history.lost()), (8, 7));
-        assert_eq!(history.after(0).map(|event| event.revision).collect::<Vec<_>>(), [9]);
+        for (revision, after) in [(0, vec![9]), (8, vec![9]), (9, vec![]), (10, vec![])] {
+            assert_eq!(history.after(revision).map(|event| event.revision).collect::<Vec<_>>(), after);
+        }
         history.compact(3);
         assert_eq!(history.horizon(), 8);
     }

@@ -199,11 +199,25 @@ impl Store {
         after: u64,
     ) -> Result<impl DoubleEndedIterator<Item = &Arc<Event>>, Compacted> {
         self.reach(resource, after)?;
-        Ok(self.events_after(resource, after))
+        let collection = self.resources.get(resource);
+        Ok(collection.into_iter().flat_map(move |collection| collection.history.after(after)))
     }
 
-    fn events_after(&self, resource: &GroupResource, after: u64) -> impl DoubleEndedIterator<Item = &Arc<Event>> {
-        self.resources.get(resource).into_iter().flat_map(move |collection| collection.history.after(after))
+    /// The same for someone who has seen everything before; nothing, if he has missed what is forgotten.
+    fn events_unbroken(
+        &self,
+        resource: &GroupResource,
+        after: u64,
+    ) -> Option<impl DoubleEndedIterator<Item = &Arc<Event>>> {
+        let collection = self.resources.get(resource);
+        let lost = collection.map_or(0, |collection| collection.history.lost()).max(self.began);
+        (after >= lost).then(|| collection.into_iter().flat_map(move |collection| collection.history.after(after)))
+    }
+
+    /// The revision of the last change of a resource; 0 if there was none.
+    #[must_use]
+    pub fn last_change(&self, resource: &GroupResource) -> u64 {
+        self.resources.get(resource).map_or(0, |collection| collection.history.last())
     }
 
     /// Forgets what happened up to a revision. The present stays.
@@ -219,11 +233,6 @@ impl Store {
     #[must_use]
     pub fn horizon(&self, resource: &GroupResource) -> u64 {
         self.resources.get(resource).map_or(self.compacted, |collection| collection.history.horizon())
-    }
-
-    /// The last change of a resource that is forgotten; who has seen that misses nothing.
-    fn lost(&self, resource: &GroupResource) -> u64 {
-        self.resources.get(resource).map_or(self.began, |collection| collection.history.lost().max(self.began))
     }
 
     fn reach(&self, resource: &GroupResource, revision: u64) -> Result<(), Compacted> {

@@ -79,11 +79,10 @@ impl Cursor {
     /// What an event of type `ERROR` carries: 410, if that is forgotten; 504, if the initial events shall be later than
     /// everything that happened.
     pub fn poll(&mut self, store: &Store) -> Result<Vec<WatchEvent>, Failure> {
-        let mut told = self.begin(store)?;
-        if self.position < store.lost(&self.resource) {
+        let mut told = if self.start == Start::Begun { Vec::new() } else { self.begin(store)? };
+        let Some(events) = store.events_unbroken(&self.resource, self.position) else {
             return Err(too_old(self.position, store.horizon(&self.resource)));
-        }
-        let events = store.events_after(&self.resource, self.position);
+        };
         told.extend(events.filter_map(|event| self.seen(event)));
         self.position = self.position.max(store.revision());
         Ok(told)
@@ -92,8 +91,8 @@ impl Cursor {
     /// A bookmark, if there is anything new to say: watchers that begin in the future, and those whom nothing has
     /// passed by since they began, get none (`process` in `…/storage/cacher/cache_watcher.go`).
     pub fn bookmark(&mut self, store: &Store) -> Option<WatchEvent> {
-        let waiting = store.events_after(&self.resource, self.position).next().is_some();
-        if self.start == Start::Begun && !waiting && self.position >= store.lost(&self.resource) {
+        let untold = store.events_unbroken(&self.resource, self.position);
+        if self.start == Start::Begun && untold.is_some_and(|mut events| events.next().is_none()) {
             self.position = self.position.max(store.revision());
         }
         (self.position > self.floor).then(|| bookmark(self.position, false))

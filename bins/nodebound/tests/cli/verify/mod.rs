@@ -1,0 +1,8 @@
+//! `nodebound verify` against the cluster of the demonstration, served over HTTPS.
+
+mod bad_input;
+mod beside;
+mod cluster;
+mod formats;
+mod means;
+mod writes;

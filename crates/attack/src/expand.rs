@@ -144,18 +144,12 @@ fn held(ground: &Ground, own: bool) -> Result<Vec<Subject>, &'static str> {
 }
 
 fn policies(ground: &Ground) -> Result<Vec<Subject>, &'static str> {
-    let group = "admissionregistration.k8s.io";
-    let kinds = [
-        ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
-        ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
-    ];
-    let subjects = ground.policies.iter().flat_map(|name| {
-        kinds.iter().map(move |(kind, plural)| Subject {
-            resource: resource(group, "v1", plural),
-            object: json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": name}}),
-        })
-    });
-    let subjects: Vec<Subject> = subjects.collect();
+    let subject = |object: &Value| {
+        let binding = object["kind"].as_str().is_some_and(|kind| kind.ends_with("Binding"));
+        let plural = if binding { "validatingadmissionpolicybindings" } else { "validatingadmissionpolicies" };
+        Subject { resource: resource("admissionregistration.k8s.io", "v1", plural), object: object.clone() }
+    };
+    let subjects: Vec<Subject> = ground.policies.iter().map(subject).collect();
     if subjects.is_empty() { Err(NO_POLICY) } else { Ok(subjects) }
 }
 

@@ -39,8 +39,8 @@ pub struct Ground {
     pub scratch: Option<Value>,
     /// Objects of the profile's other resources.
     pub objects: Vec<Held>,
-    /// The policies whose removal would lift the guard.
-    pub policies: Vec<String>,
+    /// The policies and bindings whose removal would lift the guard, by their names.
+    pub policies: Vec<Value>,
 }
 
 /// An object of one of the profile's resources.

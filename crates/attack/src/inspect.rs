@@ -375,7 +375,7 @@ fn others(ground: &Ground, installed: &Installed, meant: &[&str]) -> Option<Chec
     let ours = format!("nodebound-{}-", ground.profile.name());
     let names: Vec<&str> = names.filter(|name| !name.starts_with(&ours)).collect();
     let text = format!(
-        "{} concern the same account: which of several refusing policies reports is arbitrary",
+        "also judging this account: {}; which of several refusing policies reports is arbitrary",
         names.join(", ")
     );
     (!names.is_empty()).then(|| check("other-policies", "other policies", Status::Noted, text))

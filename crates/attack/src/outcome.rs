@@ -129,6 +129,9 @@ fn admitted(aim: &Aim) -> Judged {
 
 fn refused(aim: &Aim, optional: bool, refusal: Refusal, answer: &Answer) -> Judged {
     let (outcome, note) = match (aim, refusal.layer) {
+        (Aim::Refused(_), Layer::EvaluationError) if answer.code == 422 && is_somebody_elses(&refusal) => {
+            (Outcome::Stopped, "refused because a policy of somebody else failed".to_owned())
+        }
         (_, Layer::EvaluationError) => (Outcome::Defect, "a policy or webhook failed; nobody decided".to_owned()),
         (_, Layer::Authentication) => (Outcome::Unproven, "the credentials were not accepted".to_owned()),
         (Aim::Refused(stoppers), layer) => stopped(stoppers, layer, &refusal),
@@ -142,6 +145,10 @@ fn refused(aim: &Aim, optional: bool, refusal: Refusal, answer: &Answer) -> Judg
         (Aim::Admitted, _) => (Outcome::Blocked, String::new()),
     };
     Judged { outcome, refusal: Some(refusal), note }
+}
+
+fn is_somebody_elses(refusal: &Refusal) -> bool {
+    refusal.policy.as_ref().is_some_and(|policy| !policy.starts_with("nodebound-"))
 }
 
 fn stopped(stoppers: &[Stopper], layer: Layer, refusal: &Refusal) -> (Outcome, String) {

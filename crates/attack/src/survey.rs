@@ -357,13 +357,22 @@ impl Survey {
 
 const GUARDS: [Guard; 5] = [Guard::Nodes, Guard::Resources, Guard::ShadowNodes, Guard::Leases, Guard::NodeFeatures];
 
-/// The policies that are there and meant to guard the agent.
-fn meant(profile: &Profile, wanted: &Wanted, installed: Option<&Installed>) -> Vec<String> {
+/// The policies that are there and meant to guard the agent, and their bindings.
+fn meant(profile: &Profile, wanted: &Wanted, installed: Option<&Installed>) -> Vec<Value> {
+    let Some(Installed { policies, bindings }) = installed else { return Vec::new() };
     let guards = GUARDS.map(|guard| guard.policy_name(profile.name()));
-    let there = |wanted: &&String| {
-        installed.is_some_and(|installed| installed.policies.iter().any(|known| name(known) == **wanted))
+    let names: Vec<&str> = guards.iter().chain(&wanted.policies).map(String::as_str).collect();
+    let of_guard = |binding: &&Value| {
+        binding.pointer("/spec/policyName").and_then(Value::as_str).is_some_and(|policy| names.contains(&policy))
     };
-    guards.iter().chain(&wanted.policies).filter(there).cloned().collect()
+    let policies = policies.iter().filter(|policy| names.contains(&name(policy)));
+    let policies = policies.map(|policy| named("ValidatingAdmissionPolicy", name(policy)));
+    let bindings = bindings.iter().filter(of_guard);
+    policies.chain(bindings.map(|binding| named("ValidatingAdmissionPolicyBinding", name(binding)))).collect()
+}
+
+fn named(kind: &str, name: &str) -> Value {
+    json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}})
 }
 
 fn no_pod(profile: &Profile, wanted: &Wanted) -> SurveyError {

@@ -97,3 +97,26 @@ fn what_another_policy_refuses_is_listed_as_its() {
     let note = format!("other policies                                       note  {theirs} ");
     assert!(table.contains(&note) && table.contains(&format!("evaluation error {theirs}: ")), "{table}");
 }
+
+/// API servers hand out long lists in pages; what is looked for is on the second one.
+#[test]
+fn in_a_large_cluster_the_agent_and_its_objects_are_found() {
+    let crowd = (0..500).flat_map(|index| {
+        let name = format!("a-{index:03}");
+        let [pod, machine] = OF_NODE_2.map(|text| text.replace("NAME", &name));
+        [pod, machine].map(|text| serde_saphyr::from_str::<Value>(&text).unwrap())
+    });
+    let cluster = Stage::guarded().with(crowd).served();
+    let outcome = cluster.verify(&["--node", "node-3", "-o", "json"]);
+    let report = outcome.json();
+    assert_eq!((outcome.code, &report["pod"]), (0, &"virt-handler-node-3".into()));
+    assert!(trials(&report, "object-in-the-middle").all(|trial| trial["outcome"] == "stopped"));
+    assert!(trials(&report, "own-objects").all(|trial| trial["outcome"] == "admitted"));
+}
+
+const OF_NODE_2: [&str; 2] = [
+    "{apiVersion: v1, kind: Pod, metadata: {name: NAME, namespace: kubevirt}, status: {phase: Running}, \
+      spec: {nodeName: node-2, serviceAccountName: kubevirt-handler, containers: [{name: c, image: i}]}}",
+    "{apiVersion: kubevirt.io/v1, kind: VirtualMachineInstance, metadata: {name: NAME, namespace: default}, \
+      spec: {}, status: {nodeName: node-2}}",
+];

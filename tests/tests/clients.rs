@@ -50,6 +50,7 @@ macro_rules! both_ways {
 }
 
 both_ways! {
+    a_list_goes_on_until_it_expires,
     a_watcher_survives,
     a_reflector_has_what_is_there,
     a_controller_misses_nothing,
@@ -76,6 +77,33 @@ async fn told(stream: &mut (impl Stream<Item = Told> + Unpin), names: &[&str]) -
         }
     }
     listed
+}
+
+/// Lists that others go on with while the past is forgotten.
+async fn a_list_goes_on_until_it_expires(client: Client, sandbox: &Sandbox) {
+    let nodes: Api<Node> = Api::all(client);
+    for name in ["n1", "n2", "n3"] {
+        nodes.create(&PostParams::default(), &node(name)).await.expect("is created");
+    }
+    let page = async |token: Option<String>| {
+        let parameters = ListParams { limit: Some(1), continue_token: token, ..ListParams::default() };
+        let list = nodes.list(&parameters).await?;
+        Ok::<_, kube::Error>((
+            list.items.iter().map(ResourceExt::name_any).collect::<String>(),
+            list.metadata.continue_,
+        ))
+    };
+    let (first, token) = page(None).await.expect("is listed");
+    let (second, token) = page(token).await.expect("goes on");
+    assert_eq!((first.as_str(), second.as_str()), ("n1", "n2"));
+    nodes.delete("n3", &DeleteParams::default()).await.expect("is deleted");
+    let (third, _) = page(token.clone()).await.expect("is as it was");
+    assert_eq!(third, "n3");
+    sandbox.compact();
+    let refused = page(token).await.expect_err("the past is forgotten");
+    let (code, reason, message) = refusal(&refused);
+    assert_eq!((code, reason), (410, "Expired"));
+    assert!(message.starts_with("The provided continue parameter is too old to display a consistent list result."));
 }
 
 async fn a_watcher_survives(client: Client, sandbox: &Sandbox) {
@@ -208,7 +236,11 @@ async fn an_apply_conflicts_with_another_owner(client: Client, _: &Sandbox) {
 
 /// Whom a token stands for, to a connection of his own.
 async fn bearer(served: &Served, token: &str) -> Result<String, kube::Error> {
-    let reviews: Api<SelfSubjectReview> = Api::all(served.bearing(token).await);
+    known_as(served.bearing(token).await).await
+}
+
+async fn known_as(client: Client) -> Result<String, kube::Error> {
+    let reviews: Api<SelfSubjectReview> = Api::all(client);
     let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
     Ok(review.status.and_then(|status| status.user_info?.username).unwrap_or_default())
 }
@@ -284,4 +316,14 @@ async fn a_token_ends_with_its_pod_or_its_account() {
     let accounts: Api<ServiceAccount> = Api::default_namespaced(served.client().await);
     accounts.delete("agent", &DeleteParams::default()).await.expect("is deleted");
     assert_refused(&served, &unbound, "[invalid bearer token, serviceaccounts \"agent\" not found]").await;
+}
+
+#[tokio::test]
+async fn a_certificate_comes_before_a_token() {
+    let mut served = served_with_agent().await;
+    let token = mint(&served, None).await;
+    for token in [token.as_str(), "nobody's"] {
+        served.kubeconfig["users"][0]["user"]["token"] = json!(token);
+        assert_eq!(known_as(served.client().await).await.expect("is known"), "kubernetes-admin");
+    }
 }

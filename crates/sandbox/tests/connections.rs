@@ -160,7 +160,8 @@ async fn idle_connections_cost_little_and_are_let_go() {
 
     tokio::time::sleep(Duration::from_secs(5 * 60)).await;
     while wire.conversations.len() > 1 {
-        wire.conversations.join_next().await.expect("there are some").expect("none panics");
+        let ended = tokio::time::timeout(Duration::from_secs(1), wire.conversations.join_next()).await;
+        ended.expect("the server lets them go").expect("there are some").expect("none panics");
     }
     wire.sandbox.plant(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}}));
     read_to(&mut watch, "late").await;

@@ -58,11 +58,11 @@ fn column(heading: &Heading, groups: &[Group<'_>]) -> Markup {
     let group = groups.iter().find(|group| group.recipe == heading.recipe);
     html! {
         th.attack scope="col" abbr=(Plain(&short)) title=(Plain(&heading.title)) {
-            span.letter { (letter(&heading.recipe)) }
             @match group {
-                Some(group) => a href={ "#" (group.anchor()) } { (Plain(&short)) },
-                None => span { (Plain(&short)) },
+                Some(group) => a.upright href={ "#" (group.anchor()) } { (Plain(&short)) },
+                None => span.upright { (Plain(&short)) },
             }
+            span.letter { (letter(&heading.recipe)) }
             span.unseen { ": " (Plain(&heading.title)) }
         }
     }

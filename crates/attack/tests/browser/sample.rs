@@ -77,7 +77,9 @@ fn ground() -> Ground {
             "namespace": "kubevirt"}, "spec": {"nodeName": "worker-2"}})),
         scratch: None,
         objects: Vec::new(),
-        policies: vec!["nodebound-kubevirt".to_owned()],
+        policies: vec![
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "nodebound-kubevirt"}}),
+        ],
     }
 }
 

@@ -91,15 +91,18 @@ impl Incoming {
     }
 
     fn authenticated(&self, state: &State) -> Result<UserInfo, Failure> {
-        let Some(header) = self.headers.get(AUTHORIZATION) else {
-            return match &self.peer {
-                Peer::Nobody => Ok(identity::anonymous()),
-                Peer::User(user) => Ok(UserInfo::clone(user)),
-                Peer::Refused => Err(Failure::unauthorized()),
-            };
-        };
-        let token = header.to_str().ok().and_then(bearer).ok_or_else(Failure::unauthorized)?;
-        tokens::user_of(state, token).ok_or_else(Failure::unauthorized)
+        if let Peer::Certified(user) = &self.peer {
+            return Ok(UserInfo::clone(user));
+        }
+        let header = self.headers.get(AUTHORIZATION).map(|header| String::from_utf8_lossy(header.as_bytes()));
+        if let Some(token) = header.as_deref().and_then(bearer) {
+            return tokens::user_of(state, token).ok_or_else(Failure::unauthorized);
+        }
+        match &self.peer {
+            Peer::Nobody => Ok(identity::anonymous()),
+            Peer::User(user) | Peer::Certified(user) => Ok(UserInfo::clone(user)),
+            Peer::Refused => Err(Failure::unauthorized()),
+        }
     }
 
     fn authorize(&self, user: &UserInfo, trail: &mut Trail) -> Result<(), Failure> {

@@ -115,7 +115,7 @@ impl Sandbox {
         self.connection_of(Peer::Nobody)
     }
 
-    /// A way in for one user, as if by his client certificate.
+    /// A way in for one user, unless a request has a token of another.
     #[must_use]
     pub fn connection_as(&self, user: UserInfo) -> Connection {
         self.connection_of(Peer::User(Arc::new(user)))

@@ -6,13 +6,16 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
     ("nodebound-api", &["nodebound-ownership"]),
     ("nodebound-manifests", &["nodebound-ownership", "nodebound-api"]),
     ("nodebound-sandbox", &["nodebound-admission"]),
-    ("nodebound-agent", &["nodebound-ownership"]),
+    ("nodebound-channels", &["nodebound-ownership"]),
+    ("nodebound-agent", &["nodebound-ownership", "nodebound-channels"]),
+    ("nodebound-app", &[]),
+    ("nodebound-agent-program", &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-agent"]),
     ("nodebound-attack", &["nodebound-ownership", "nodebound-admission", "nodebound-api"]),
     ("nodebound-testkit", &[]),
     (
@@ -38,7 +41,17 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "nodebound-testkit",
         ],
     ),
-    ("xtask", &["nodebound", "nodebound-ownership", "nodebound-api", "nodebound-attack", "nodebound-manifests"]),
+    (
+        "xtask",
+        &[
+            "nodebound",
+            "nodebound-agent-program",
+            "nodebound-ownership",
+            "nodebound-api",
+            "nodebound-attack",
+            "nodebound-manifests",
+        ],
+    ),
 ];
 
 /// Crates with I/O or an asynchronous runtime: no pure crate has one anywhere below it.

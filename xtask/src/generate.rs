@@ -51,9 +51,12 @@ fn definition() -> Result<File> {
 /// The help of every command.
 fn reference() -> File {
     let mut text = "<!-- Made by `cargo xtask generate`. -->\n\n# Commands\n".to_owned();
-    let mut command = nodebound::command_line().term_width(100);
-    command.build();
-    section(&mut command, "nodebound", &mut text);
+    for command in [nodebound::command_line(), agent_program::command()] {
+        let mut command = command.term_width(100);
+        command.build();
+        let name = command.get_name().to_owned();
+        section(&mut command, &name, &mut text);
+    }
     File { path: "docs/commands.md".to_owned(), text }
 }
 

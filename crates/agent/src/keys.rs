@@ -30,6 +30,8 @@ pub const REALTIME: &str = "kubevirt.io/realtime";
 
 /// Annotation that an administrator sets, whatever its value: the node labeller shall leave this Node alone.
 pub const SKIP_LABELLER: &str = "node-labeller.kubevirt.io/skip-node";
+/// The value of [`SKIP_LABELLER`] by which this agent keeps virt-handler's labeller away, to which any value will do.
+pub const TAKEN_OVER: &str = "nodebound-agent";
 /// What the annotations with which an administrator overrides the numbers of same-page merging begin with.
 pub const KSM_OVERRIDE: &str = "kubevirt.io/ksm-";
 

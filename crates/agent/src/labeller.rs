@@ -29,10 +29,11 @@ impl Label {
 const DOMAIN: Source = Source::Libvirt(Document::DomainCapabilities);
 const HOST: Source = Source::Libvirt(Document::Capabilities);
 
-/// Whether an administrator wants the labeller to leave this Node alone.
+/// Whether an administrator wants the labeller to leave this Node alone. This agent's own annotation, for virt-handler,
+/// does not count.
 #[must_use]
 pub fn is_skipped(annotations: &BTreeMap<String, String>) -> bool {
-    annotations.contains_key(keys::SKIP_LABELLER)
+    annotations.get(keys::SKIP_LABELLER).is_some_and(|value| value != keys::TAKEN_OVER)
 }
 
 /// The name of the host's CPU model, if the administrator named it obsolete.
@@ -294,6 +295,7 @@ mod tests {
         for value in ["true", "false", ""] {
             assert!(is_skipped(&annotated("node-labeller.kubevirt.io/skip-node", value)));
         }
+        assert!(!is_skipped(&annotated("node-labeller.kubevirt.io/skip-node", "nodebound-agent")));
         assert!(!is_skipped(&annotated("node-labeller.kubevirt.io/skip", "true")) && !is_skipped(&BTreeMap::new()));
     }
 

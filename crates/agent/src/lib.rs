@@ -28,24 +28,39 @@
 //! | [`libvirt`] | libvirt's documents about the host and its hypervisor |
 //! | [`hyperv`], [`realtime`], [`processor`] | what KVM, the scheduler and the processor say themselves |
 //! | [`labeller`] | from these facts to labels |
-//! | [`cpu_manager`], [`ksm`] | the kubelet's CPU manager; the kernel's same-page merging, and its control |
+//! | [`cpu_manager`], [`device_plugins`], [`ksm`] | the kubelet's CPU manager and device plugins; the kernel's same-page merging, and its control |
 //! | [`settings`], [`selector`] | what an administrator keeps in the KubeVirt object |
 //! | [`publication`] | everything together, as one publication |
+//! | [`life`] | when the agent does what |
+//! | [`readiness`], [`configuration`], [`touched`], [`kubevirt`] | what it looks at while it runs |
+//! | [`run`], [`report`], [`events`] | the running agent, and what it has to tell |
+//! | [`preview`] | what would be published, without a cluster |
 
 pub mod architecture;
+pub mod configuration;
 pub mod cpu_manager;
+pub mod device_plugins;
+pub mod events;
 pub mod fault;
 pub mod host;
 pub mod hyperv;
 pub mod keys;
 pub mod ksm;
+pub mod kubevirt;
 pub mod labeller;
 pub mod libvirt;
+pub mod life;
+pub mod preview;
 pub mod processor;
 pub mod publication;
+pub mod readiness;
 pub mod realtime;
+pub mod report;
+pub mod run;
 pub mod selector;
 pub mod settings;
+pub mod touched;
+mod work;
 mod xml;
 
 pub use architecture::Architecture;

@@ -45,6 +45,8 @@ pub struct Parts {
     pub same_page_merging: Option<ksm::State>,
     /// The node labeller's.
     pub labels: Labels,
+    /// Whether virt-handler's labeller is to leave this Node to the agent.
+    pub takes_over: bool,
 }
 
 /// The most that is published. A Node as a whole may have 1.5 MiB in a request, of which its annotations 256 KiB.
@@ -113,7 +115,7 @@ pub enum Why {
 /// Puts the parts together, the agent's own marks first.
 #[must_use]
 pub fn assemble(parts: Parts, profile: &Profile, bounds: Bounds) -> Assembly {
-    let Parts { life, cpu_manager, same_page_merging, labels } = parts;
+    let Parts { life, cpu_manager, same_page_merging, labels, takes_over } = parts;
     let mut assembler = Assembler { profile, bounds, bytes: 0, assembly: Assembly::default() };
     assembler.life(life);
     if let Some(pinned) = cpu_manager {
@@ -123,6 +125,9 @@ pub fn assemble(parts: Parts, profile: &Profile, bounds: Bounds) -> Assembly {
     if let Some(ksm::State { eligible, managed }) = same_page_merging {
         assembler.label(keys::KSM_ENABLED, &eligible.to_string(), Source::Ksm);
         assembler.annotation(keys::KSM_MANAGED, &managed.to_string(), Source::Ksm);
+    }
+    if takes_over {
+        assembler.annotation(keys::SKIP_LABELLER, keys::TAKEN_OVER, Source::Agent);
     }
     match labels {
         Labels::AsTheyAre => assembler.assembly.as_they_are = keys::of_labeller(),
@@ -199,7 +204,7 @@ impl Assembler<'_> {
 
 /// RFC 3339 in UTC with whole seconds, as virt-handler writes it; nothing that the profile would allow where a clock
 /// shows a time that has no such form.
-fn timestamp(time: SystemTime) -> String {
+pub(crate) fn timestamp(time: SystemTime) -> String {
     let whole = |past: Duration| i64::try_from(past.as_secs()).ok();
     let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => whole(since),
@@ -236,6 +241,7 @@ mod tests {
             cpu_manager: Some(false),
             same_page_merging: Some(ksm::State { eligible: true, managed: false }),
             labels: Labels::Of(vec![label("hyperv.node.kubevirt.io/base", "true")]),
+            takes_over: false,
         }
     }
 

@@ -175,6 +175,7 @@ proptest! {
             cpu_manager: Some(pinned),
             same_page_merging: Some(ksm::State { eligible, managed }),
             labels: Labels::Of(labeller::labels(&facts, &settings)),
+            takes_over: false,
         };
         assert_publishable(parts, bounds)?;
         for fault in faults {

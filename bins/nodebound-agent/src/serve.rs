@@ -1,0 +1,77 @@
+//! The agent in a cluster, until a signal.
+
+use agent::Host;
+use agent::configuration::Watched;
+use agent::events::Events;
+use agent::kubevirt::KubeVirt;
+use agent::life::Pace;
+use agent::report::Report;
+use agent::run::{Agent, Ended};
+use anyhow::Context as _;
+use channels::{Backoff, Direct};
+use kube::Client;
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+
+use crate::arguments::Arguments;
+use crate::privileges;
+use crate::telemetry::Telemetry;
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Events that wait to be written; each report is made once, so there are few.
+const EVENTS: usize = 64;
+
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Ended> {
+    privileges::drop_all()?;
+    let runtime = Builder::new_current_thread().enable_all().build().context("no runtime can be started")?;
+    runtime.block_on(serve(arguments))
+}
+
+async fn serve(arguments: Arguments) -> anyhow::Result<Ended> {
+    let profile = arguments.profile()?;
+    let Arguments { node, config, handover, flags, .. } = arguments;
+    let node = node.context("which Node? Give --node, or set NODE_NAME")?;
+    let stops = app::signals::stops().context("signals cannot be received")?;
+    let client = Client::try_default().await.context("no way to the API server")?;
+    let telemetry = Telemetry::default();
+    if let Some(address) = flags.listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        tokio::spawn(telemetry.endpoints().serve(listener));
+    }
+    let channel = Direct::new(client.clone(), &node, profile.clone(), Backoff::seeded(rand::random()))?;
+    let events = events(Events::new(client.clone(), &node));
+    let agent = Agent {
+        handover: handover.is_some(),
+        channel: channel.adopting(handover),
+        profile,
+        host: Host::default(),
+        kubevirt: Some(KubeVirt::new(client)),
+        file: Watched::new(config),
+        pace: Pace::default(),
+        look: LOOK,
+        seed: rand::random(),
+        clock: Box::new(SystemTime::now),
+        report: Box::new(move |report| {
+            telemetry.note(&report);
+            // Of too many Events the log has every one.
+            let _ = events.try_send(report);
+        }),
+    };
+    Ok(agent.run(stops).await)
+}
+
+/// Writes Events beside the agent's work.
+fn events(events: Events) -> mpsc::Sender<Report> {
+    let (sender, mut reports) = mpsc::channel(EVENTS);
+    tokio::spawn(async move {
+        while let Some(report) = reports.recv().await {
+            if let Err(error) = events.tell(&report, SystemTime::now()).await {
+                tracing::warn!(about = "events", "an Event could not be written: {error}");
+            }
+        }
+    });
+    sender
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::architecture::Architecture;
 use crate::fault::{self, Fault, Problem, Source};
+use crate::libvirt::capabilities::TimeStampCounter;
 use crate::libvirt::virsh::Virsh;
 use crate::libvirt::{self, Documents, DomainCapabilities, Texts};
 use crate::settings::Settings;
@@ -22,6 +23,8 @@ pub struct Facts {
     pub documents: Documents,
     /// Hyper-V's interfaces that KVM offers.
     pub hyperv: BTreeSet<&'static str>,
+    /// The time stamp counter that KVM gives to guests; asked for where libvirt's document is missing.
+    pub counter: Option<TimeStampCounter>,
     /// Realtime threads run without a pause.
     pub realtime: bool,
     /// The vendor of the CPU by the host's own account.
@@ -32,7 +35,14 @@ impl Facts {
     /// A host about which nothing is known.
     #[must_use]
     pub fn none(architecture: Architecture) -> Self {
-        Self { architecture, documents: Documents::default(), hyperv: BTreeSet::new(), realtime: false, vendor: None }
+        Self {
+            architecture,
+            documents: Documents::default(),
+            hyperv: BTreeSet::new(),
+            counter: None,
+            realtime: false,
+            vendor: None,
+        }
     }
 
     pub(crate) fn domain(&self) -> Option<&DomainCapabilities> {
@@ -85,10 +95,12 @@ impl Host {
     #[must_use]
     pub fn collect(&self) -> (Facts, Vec<Fault>) {
         let (documents, mut faults) = Documents::parse(&self.texts(), self.architecture);
+        let (hyperv, counter) = self.kvm(documents.host.is_none(), &mut faults);
         let facts = Facts {
             architecture: self.architecture,
             documents,
-            hyperv: self.hyperv(&mut faults),
+            hyperv,
+            counter,
             realtime: self.realtime(&mut faults),
             vendor: self.vendor(&mut faults),
         };
@@ -135,27 +147,35 @@ impl Host {
         }
     }
 
+    /// What KVM's device says, of the time stamp counter only where that is asked for.
     #[cfg(target_arch = "x86_64")]
-    fn hyperv(&self, faults: &mut Vec<Fault>) -> BTreeSet<&'static str> {
+    fn kvm(&self, counter: bool, faults: &mut Vec<Fault>) -> FromKvm {
         use crate::hyperv::{interfaces, kvm::Device};
         if self.architecture != Architecture::Amd64 {
-            return BTreeSet::new();
+            return FromKvm::default();
         }
+        let mut fault = |problem| faults.push(Fault::new(Source::Kvm, problem));
         match Device::open(&self.kvm) {
             Ok((device, refused)) => {
-                faults.extend(refused.map(|problem| Fault::new(Source::Kvm, problem)));
-                interfaces(&device)
+                refused.into_iter().for_each(&mut fault);
+                let counter = counter.then(|| {
+                    device.time_stamp_counter().unwrap_or_else(|problem| {
+                        fault(problem);
+                        None
+                    })
+                });
+                (interfaces(&device), counter.flatten())
             }
             Err(problem) => {
-                faults.push(Fault::new(Source::Kvm, problem));
-                BTreeSet::new()
+                fault(problem);
+                FromKvm::default()
             }
         }
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    fn hyperv(&self, _: &mut Vec<Fault>) -> BTreeSet<&'static str> {
-        BTreeSet::new()
+    fn kvm(&self, _: bool, _: &mut Vec<Fault>) -> FromKvm {
+        FromKvm::default()
     }
 
     fn realtime(&self, faults: &mut Vec<Fault>) -> bool {
@@ -173,6 +193,9 @@ impl Host {
         }
     }
 }
+
+/// The interfaces of Hyper-V, and the time stamp counter.
+type FromKvm = (BTreeSet<&'static str>, Option<TimeStampCounter>);
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     fault::read(path, LONGEST)

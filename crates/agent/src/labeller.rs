@@ -81,9 +81,14 @@ fn vendor(facts: &Facts) -> Option<(&str, Source)> {
     named.into_iter().find_map(|(vendor, from)| Some((vendor?, from)))
 }
 
+/// The time stamp counter: as libvirt's document says, of which KVM stands in only if there is none.
 fn counter(facts: &Facts) -> Vec<Label> {
-    let Some(counter) = facts.documents.host.as_ref().and_then(|host| host.counter) else { return Vec::new() };
-    let label = |key: &str, value: String| Label { key: key.to_owned(), value, from: HOST };
+    let (counter, from) = match &facts.documents.host {
+        Some(host) => (host.counter, HOST),
+        None => (facts.counter, Source::Kvm),
+    };
+    let Some(counter) = counter else { return Vec::new() };
+    let label = |key: &str, value: String| Label { key: key.to_owned(), value, from };
     vec![
         label(keys::TSC_FREQUENCY, counter.frequency.to_string()),
         label(keys::TSC_SCALABLE, counter.scalable.to_string()),
@@ -126,8 +131,10 @@ fn cpu(facts: &Facts, settings: &Settings) -> Vec<Label> {
 mod tests {
     use super::*;
     use crate::architecture::Architecture;
+    use crate::libvirt::capabilities::TimeStampCounter;
     use crate::libvirt::{Documents, Texts};
     use serde_json::{Value, json};
+    use std::num::NonZeroU64;
 
     const INTEL: &str = "<domainCapabilities><arch>x86_64</arch><cpu>
         <mode name='host-model' supported='yes'><model fallback='allow'>Skylake</model><vendor>Intel</vendor>
@@ -183,6 +190,19 @@ mod tests {
         for (family, expected) in table {
             assert_eq!(names(family, &facts, &Settings::default()), expected, "{family:?}");
         }
+    }
+
+    #[test]
+    fn kvm_stands_in_for_a_missing_document_only() {
+        let counter = NonZeroU64::new(7000).map(|frequency| TimeStampCounter { frequency, scalable: false });
+        let publishes = |documents: &[(Document, &str)]| {
+            let facts = Facts { counter, ..facts(Architecture::Amd64, documents) };
+            labels(&facts, &Settings::default()).into_iter().find(|label| label.key == keys::TSC_FREQUENCY)
+        };
+        let from_kvm = Label { key: keys::TSC_FREQUENCY.into(), value: "7000".into(), from: Source::Kvm };
+        assert_eq!(publishes(&[]), Some(from_kvm));
+        let silent = "<capabilities><host><cpu><arch>x86_64</arch></cpu></host></capabilities>";
+        assert_eq!(publishes(&[(Document::Capabilities, silent)]), None);
     }
 
     #[test]

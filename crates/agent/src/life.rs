@@ -67,12 +67,14 @@ pub enum Act {
         /// Whether this is the end.
         last: bool,
     },
-    /// Publish everything, with a heartbeat.
+    /// Publish everything.
     Publish {
         /// Whether guests may be scheduled here.
         schedulable: bool,
         /// Whether to collect everything anew before.
         collect: bool,
+        /// Whether with a new heartbeat. Without one, and if nothing has changed, there is nothing to write.
+        beat: bool,
     },
     /// End.
     Exit {
@@ -185,15 +187,16 @@ impl Life {
 
     fn publication(&mut self, now: Duration) -> Option<Act> {
         let collect = now >= self.collection;
-        let told = self.readiness_due().is_some_and(|due| now >= due);
-        if !collect && !told && now < self.heartbeat {
+        let tell = self.readiness_due().is_some_and(|due| now >= due);
+        let beat = tell || now >= self.heartbeat;
+        if !collect && !beat {
             return None;
         }
         // What changes from here on is not in this collection.
         if collect {
             self.collection = now + self.within(self.pace.collection.clone());
         }
-        Some(Act::Publish { schedulable: self.ready, collect })
+        Some(Act::Publish { schedulable: if tell { self.ready } else { self.told }, collect, beat })
     }
 
     fn readiness_due(&self) -> Option<Duration> {
@@ -208,21 +211,22 @@ impl Life {
         match self.doing.take() {
             Some(Act::Mark { last: true }) => self.phase = Phase::Ended { marked: true },
             Some(Act::Mark { last: false }) if self.phase == Phase::Unmarked => self.phase = Phase::Running,
-            Some(Act::Publish { schedulable, .. }) => {
+            Some(Act::Publish { schedulable, beat, .. }) => {
                 if self.told != schedulable {
                     (self.told, self.changed) = (schedulable, Some(now));
                 }
-                self.heartbeat = now + self.within(self.pace.heartbeat.clone());
+                if beat {
+                    self.heartbeat = now + self.within(self.pace.heartbeat.clone());
+                }
             }
             Some(Act::Mark { .. } | Act::Exit { .. }) | None => {}
         }
     }
 
     fn failed(&mut self, now: Duration, after: Duration) {
-        match self.doing.take() {
-            Some(Act::Publish { collect: true, .. }) => self.collect_by(now),
-            Some(Act::Publish { .. }) => self.heartbeat = now,
-            _ => {}
+        // A heartbeat and readiness are due until they are told.
+        if let Some(Act::Publish { collect: true, .. }) = self.doing.take() {
+            self.collect_by(now);
         }
         self.hold = now + self.patience(after);
     }
@@ -254,7 +258,12 @@ impl Life {
 mod tests {
     use super::*;
 
-    const PUBLISH: Act = Act::Publish { schedulable: false, collect: true };
+    /// A collection between two heartbeats.
+    const COLLECT: Act = Act::Publish { schedulable: false, collect: true, beat: false };
+
+    fn beat(schedulable: bool, collect: bool) -> Act {
+        Act::Publish { schedulable, collect, beat: true }
+    }
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -264,7 +273,7 @@ mod tests {
     fn running(seed: u64) -> Life {
         let mut life = Life::new(Pace::default(), seed);
         assert_eq!(life.on(at(0), Event::Woken), Some(Act::Mark { last: false }));
-        assert_eq!(life.on(at(0), Event::Done), Some(PUBLISH));
+        assert_eq!(life.on(at(0), Event::Done), Some(beat(false, true)));
         assert_eq!(life.on(at(0), Event::Done), None);
         life
     }
@@ -289,34 +298,34 @@ mod tests {
         assert_eq!(life.on(at(4), Event::Configured), None);
         assert_eq!(life.due(), Some(at(5)));
         assert_eq!(life.on(at(5), Event::Woken), Some(Act::Mark { last: false }));
-        assert_eq!(life.on(at(5), Event::Done), Some(Act::Publish { schedulable: true, collect: true }));
+        assert_eq!(life.on(at(5), Event::Done), Some(beat(true, true)));
     }
 
     #[test]
     fn heartbeats_and_collections_keep_their_pace() {
         for seed in 0..20 {
             let acts = alone(&mut running(seed), at(86_400));
-            let mut times: Vec<Duration> = acts.iter().map(|(time, _)| *time).collect();
-            times.insert(0, at(0));
-            let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            assert!(gaps.iter().all(|gap| *gap < at(132)), "{seed}");
-            let collections: Vec<Duration> =
-                acts.iter().filter(|(_, act)| *act == PUBLISH).map(|(time, _)| *time).collect();
-            let gaps: Vec<Duration> = collections.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            assert!(gaps.iter().all(|gap| (at(180)..at(396)).contains(gap)), "{seed}");
-            assert!(acts.len() <= 86_400 / 60 + collections.len(), "{seed}: {}", acts.len());
+            let gaps = |wanted: fn(&Act) -> bool| {
+                let times = acts.iter().filter(|(_, act)| wanted(act)).map(|(time, _)| *time);
+                let times: Vec<Duration> = std::iter::once(at(0)).chain(times).collect();
+                times.windows(2).map(|pair| pair[1] - pair[0]).collect::<Vec<_>>()
+            };
+            let beats = gaps(|act| matches!(act, Act::Publish { beat: true, .. }));
+            assert!(beats.iter().all(|gap| (at(60)..at(132)).contains(gap)), "{seed}: {beats:?}");
+            let collections = gaps(|act| matches!(act, Act::Publish { collect: true, .. }));
+            assert!(collections.iter().all(|gap| (at(180)..at(396)).contains(gap)), "{seed}: {collections:?}");
         }
     }
 
     #[test]
     fn readiness_is_told_at_once_but_does_not_flap() {
         let mut life = running(1);
-        assert_eq!(life.on(at(1), Event::Ready(true)), Some(Act::Publish { schedulable: true, collect: false }));
+        assert_eq!(life.on(at(1), Event::Ready(true)), Some(beat(true, false)));
         life.on(at(1), Event::Done);
         for second in 2..11 {
             assert_eq!(life.on(at(second), Event::Ready(second % 2 == 0)), None, "{second}");
         }
-        assert_eq!(life.on(at(11), Event::Ready(false)), Some(Act::Publish { schedulable: false, collect: false }));
+        assert_eq!(life.on(at(11), Event::Ready(false)), Some(beat(false, false)));
         life.on(at(11), Event::Done);
         assert_eq!(life.on(at(40), Event::Ready(false)), None, "is told already");
     }
@@ -340,18 +349,18 @@ mod tests {
         let mut life = running(1);
         assert_eq!(life.on(at(5), Event::Touched), None);
         assert_eq!(life.due(), Some(at(7)));
-        assert_eq!(life.on(at(7), Event::Woken), Some(PUBLISH));
+        assert_eq!(life.on(at(7), Event::Woken), Some(COLLECT));
         assert_eq!(life.on(at(8), Event::Touched), None, "the collection may have missed it");
         assert_eq!(life.on(at(9), Event::Done), None);
         assert_eq!(life.due(), Some(at(10)));
-        assert_eq!(life.on(at(10), Event::Woken), Some(PUBLISH));
+        assert_eq!(life.on(at(10), Event::Woken), Some(COLLECT));
     }
 
     #[test]
     fn a_failure_is_tried_again_after_its_time_and_not_before() {
         let mut life = running(1);
         life.on(at(5), Event::Touched);
-        assert_eq!(life.on(at(7), Event::Woken), Some(PUBLISH));
+        assert_eq!(life.on(at(7), Event::Woken), Some(COLLECT));
         assert_eq!(life.on(at(7), Event::Failed(at(300))), None);
         for (second, event) in
             [(8, Event::Woken), (100, Event::Ready(true)), (200, Event::Touched), (306, Event::Woken)]
@@ -359,7 +368,7 @@ mod tests {
             assert_eq!(life.on(at(second), event), None, "{second}");
         }
         assert_eq!(life.due(), Some(at(307)));
-        assert_eq!(life.on(at(307), Event::Woken), Some(Act::Publish { schedulable: true, collect: true }));
+        assert_eq!(life.on(at(307), Event::Woken), Some(beat(true, true)));
     }
 
     #[test]
@@ -385,7 +394,7 @@ mod tests {
     fn a_stop_waits_for_what_is_being_done_and_then_marks() {
         let mut life = running(1);
         life.on(at(5), Event::Touched);
-        assert_eq!(life.on(at(7), Event::Woken), Some(PUBLISH));
+        assert_eq!(life.on(at(7), Event::Woken), Some(COLLECT));
         assert_eq!(life.on(at(8), Event::Stop), None);
         assert_eq!(life.on(at(9), Event::Done), Some(Act::Mark { last: true }));
         assert_eq!(life.on(at(9), Event::Done), Some(Act::Exit { marked: true }));

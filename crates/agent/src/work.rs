@@ -3,6 +3,7 @@
 use channels::{Failure, Keep, Publish, Seen, Wanted};
 use ownership::Profile;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use crate::configuration::{Configuration, Watched};
 use crate::device_plugins::DevicePlugins;
@@ -33,6 +34,8 @@ pub(crate) struct Work<C> {
     /// What the KubeVirt object said when it could last be read.
     settings: Option<Settings>,
     parts: Parts,
+    /// The last one that was to be published.
+    heartbeat: Option<SystemTime>,
     files: Files,
     device_plugins: DevicePlugins,
     missing: Option<Vec<String>>,
@@ -59,6 +62,7 @@ impl<C: Publish> Work<C> {
             configuration,
             settings: None,
             parts: Parts::default(),
+            heartbeat: None,
             files: Files::default(),
             missing: None,
             standing: Standing::default(),
@@ -107,7 +111,7 @@ impl<C: Publish> Work<C> {
     pub async fn perform(&mut self, act: Act) -> Event {
         let outcome = match act {
             Act::Mark { last } => self.mark(last).await,
-            Act::Publish { schedulable, collect } => self.publish(schedulable, collect).await,
+            Act::Publish { schedulable, collect, beat } => self.publish(schedulable, collect, beat).await,
             Act::Exit { .. } => Ok(()),
         };
         match outcome {
@@ -138,13 +142,16 @@ impl<C: Publish> Work<C> {
         self.hand_over(Wanted { publication, keep: Keep::Everything }).await.map(drop)
     }
 
-    async fn publish(&mut self, schedulable: bool, collect: bool) -> Result<(), Failure> {
+    async fn publish(&mut self, schedulable: bool, collect: bool, beat: bool) -> Result<(), Failure> {
         let findings = if collect { Some(self.collect().await?) } else { None };
         if !collect && self.parts.takes_over {
             // By now an administrator may have annotated the Node.
             self.parts.takes_over = !labeller::is_skipped(&self.channel.read().await?.annotations);
         }
-        let life = Some(publication::Life { schedulable, heartbeat: Some((self.clock)()) });
+        if beat {
+            self.heartbeat = Some((self.clock)());
+        }
+        let life = Some(publication::Life { schedulable, heartbeat: self.heartbeat });
         let parts = Parts { life, ..self.parts.clone() };
         let Assembly { publication, left_out, as_they_are, .. } = assemble(parts, &self.profile, Bounds::default());
         if let Some(findings) = findings {

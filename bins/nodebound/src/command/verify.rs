@@ -6,11 +6,11 @@ use attack::{Plan, Server, SurveyError, Wanted, inspect, survey};
 use clap::{Args, ValueEnum};
 use ownership::Profile;
 use ownership::spec::ServiceAccount;
-use serde::Serialize;
 use std::path::PathBuf;
 
 use crate::cluster::Selection;
 use crate::interruption::Interruption;
+use crate::output::concluded::Concluded;
 use crate::output::paint::harmless;
 use crate::output::{attack_junit, attack_table, json, page, sarif, yaml};
 use crate::progress::Progress;
@@ -71,6 +71,7 @@ enum Format {
 impl Arguments {
     pub(crate) fn run(self, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         let profile = profiles::load_for(&self.profile, self.service_account.clone())?;
+        page::claim(self.report.as_deref())?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
         let progress = console.look.progress;
         match runtime.block_on(self.interruptible(profile, progress)) {
@@ -125,8 +126,8 @@ impl Arguments {
     fn conclude(&self, report: &Report, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         match self.output {
             Format::Table => attack_table::report(console.out, report, self.verbose, console.look.colour)?,
-            Format::Json => json::document(console.out, &Concluded::of(report))?,
-            Format::Yaml => yaml::document(console.out, &Concluded::of(report))?,
+            Format::Json => json::document(console.out, &Concluded::new(report))?,
+            Format::Yaml => yaml::document(console.out, &Concluded::new(report))?,
             Format::Junit => attack_junit::write(console.out, report)?,
             Format::Sarif => json::document(console.out, &sarif::log(report))?,
         }
@@ -140,20 +141,5 @@ impl Arguments {
             Conclusion::Unproven if self.allow_unproven => Exit::Fine,
             Conclusion::Unproven => Exit::Unknown,
         })
-    }
-}
-
-/// A report that begins with what it comes to.
-#[derive(Serialize)]
-struct Concluded<'a> {
-    conclusion: Conclusion,
-    sentence: String,
-    #[serde(flatten)]
-    report: &'a Report,
-}
-
-impl<'a> Concluded<'a> {
-    fn of(report: &'a Report) -> Self {
-        Self { conclusion: report.conclusion(), sentence: report.sentence(), report }
     }
 }

@@ -7,12 +7,11 @@ use attack::Matrix;
 use attack::matrix::{Cell, Row, cells};
 use attack::outcome::Outcome;
 use attack::report::{Conclusion, Report};
-use serde::Serialize;
 
 use option::Way;
 
 /// What the demonstration showed.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Shown {
     /// The attack on an agent whose role is as wide as roles of agents get.
     pub before: Report,

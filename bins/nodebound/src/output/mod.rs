@@ -2,6 +2,7 @@
 
 pub(crate) mod attack_junit;
 pub(crate) mod attack_table;
+pub(crate) mod concluded;
 pub(crate) mod json;
 pub(crate) mod page;
 pub(crate) mod paint;

@@ -4,23 +4,14 @@ use serde_json::Value;
 
 use crate::{files, nodebound};
 
+const README: &str = include_str!("../../../../README.md");
+
 #[test]
-fn both_tables_are_shown_and_nothing_else() {
+fn the_readme_shows_what_is_printed() {
     let outcome = nodebound(["demo"]);
     assert_eq!((outcome.code, outcome.err.as_str()), (0, ""), "{}", outcome.out);
-    for line in [
-        "1. Root on node-1 has the token of kubevirt/kubevirt-handler, which may do everything about nodes\n",
-        "   ATTACK                                                           UNGUARDED       GUARDED     REFUSED BY\n",
-        "A  Cordon nodes                                                     got through 10  stopped 10  guard: own-node, guard: spec\n",
-        "  THE AGENT'S OWN WRITES ",
-        "\nkubevirt/kubevirt-handler is bound to its node and to what it owns: ",
-        "2. The ways to protect nodes that KubeVirt's design weighs, each with the role that it would grant\n",
-        "   OPTION                                 A  B  C  D  E  F  G  H  I  J  K  L  M  N  O  P  Q  R  S  T  U  WRITES\n",
-        "WHAT ELSE IT OPENS\n",
-        "bytes for 170 labels a node, and the object is full at ",
-    ] {
-        assert!(outcome.out.contains(line), "{line}\n{}", outcome.out);
-    }
+    let shown = README.split_once("$ cargo run --release -- demo\n").and_then(|(_, rest)| rest.split_once("```"));
+    assert_eq!(outcome.out, shown.unwrap().0);
     assert!(!outcome.out.contains('\u{1b}'), "no colours without a terminal");
 }
 
@@ -33,6 +24,7 @@ fn the_form_for_programs_and_the_page_have_the_same_story() {
     let json = outcome.json();
     assert!(count(&json["before"], "breach") > 100 && count(&json["before"], "defect") == 0);
     assert_eq!((count(&json["after"], "breach"), count(&json["after"], "blocked")), (0, 0));
+    assert_eq!((&json["before"]["conclusion"], &json["after"]["conclusion"]), (&"broken".into(), &"holds".into()));
     let options = json["matrix"]["options"].as_array().unwrap();
     let numbers: Vec<&str> = options.iter().map(|option| option["number"].as_str().unwrap()).collect();
     assert_eq!(numbers, ["-", "1", "1", "2", "3", "4", "5", "6", "7"]);
@@ -50,4 +42,13 @@ fn count(report: &Value, outcome: &str) -> usize {
 fn what_it_does_not_take_is_wrong_usage() {
     assert_eq!(nodebound(["demo", "-o", "junit"]).code, 2);
     assert_eq!(nodebound(["demo", "x"]).code, 2);
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_tried() {
+    for command in [vec!["demo"], vec!["verify", "--profile", "kubevirt"]] {
+        let outcome = nodebound([command.as_slice(), &["--report", "/nowhere/page.html"]].concat());
+        assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{command:?}");
+        assert!(outcome.err.contains("cannot write /nowhere/page.html"), "{}", outcome.err);
+    }
 }

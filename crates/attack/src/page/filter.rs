@@ -25,6 +25,7 @@ pub(super) fn form(report: &Report) -> Markup {
             }
         }
         p #found role="status" aria-live="polite" {}
+        p #copying .unseen role="status" {}
     }
 }
 

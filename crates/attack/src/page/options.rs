@@ -31,7 +31,10 @@ fn legend() -> Markup {
         (Tone::Faint, "n/a", "not applicable, or nothing to try it on"),
     ];
     html! {
-        ul.legend { @for (tone, word, meaning) in words { li { (badge(tone, word)) " " (meaning) } } }
+        ul.legend {
+            @for (tone, word, meaning) in words { li { (badge(tone, word)) " " (meaning) } }
+            li { strong { "elsewhere" } " the agent writes to another object than the Node" }
+        }
     }
 }
 
@@ -43,7 +46,7 @@ fn table(matrix: &Matrix, groups: &[Group<'_>]) -> Markup {
                 tr {
                     th.corner scope="col" { "Way" }
                     th.total scope="col" { "Recipes with an attack through" }
-                    th.total scope="col" { "Agent’s own writes admitted" }
+                    th.total scope="col" { "Agent’s writes to Nodes admitted" }
                     @for heading in &matrix.recipes { (column(heading, groups)) }
                 }
             }
@@ -102,11 +105,15 @@ fn shown(outcome: Outcome) -> (Tone, &'static str) {
     }
 }
 
-/// Where no write to a Node is admitted, the agent writes to something else.
+/// Where most of its writes to Nodes are refused, the agent is meant to write to something else.
 fn legitimate(row: &Row) -> Markup {
     let (admitted, tried) = row.legitimate;
     html! {
-        @if admitted == 0 { "elsewhere" } @else { strong { (admitted) } " of " (tried) }
+        @if admitted < tried.div_ceil(2) {
+            "elsewhere" span.number { " (" (admitted) " of " (tried) ")" }
+        } @else {
+            strong { (admitted) } " of " (tried)
+        }
     }
 }
 
@@ -153,6 +160,38 @@ fn note(cell: &Cell, heading: &Heading) -> Markup {
         li {
             (badge(tone, word)) " " (Plain(&heading.title))
             @if !cell.note.is_empty() { span.note { (prose(&cell.note)) } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_way_permits_is_a_hole_of_that_way() {
+        let outcomes = [Outcome::Permitted, Outcome::Stopped, Outcome::Residual, Outcome::Skipped];
+        let cell = |outcome| Cell { outcome, through: (1, 2), note: String::new() };
+        let row = Row {
+            number: "-".to_owned(),
+            name: "a way".to_owned(),
+            installs: String::new(),
+            opens: String::new(),
+            cells: outcomes.map(cell).to_vec(),
+            legitimate: (3, 7),
+        };
+        let shown = line(&row).into_string();
+        for part in [
+            "<strong>1</strong> of 3",
+            ">through<",
+            ">stopped<",
+            ">believed<",
+            ">n/a<",
+            "elsewhere",
+            "(3 of 7)",
+            ">A way<",
+        ] {
+            assert!(shown.contains(part), "{part} in {shown}");
         }
     }
 }

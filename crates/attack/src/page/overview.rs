@@ -149,9 +149,11 @@ fn facts(report: &Report) -> Markup {
         h3 { "What was attacked" }
         dl.facts {
             @for (name, value) in facts { div { dt { (name) } dd { (prose(value)) } } }
-            div {
-                dt { (count(report.servers.len(), "API server", "API servers")) }
-                @for server in &report.servers { dd { (prose(server)) } }
+            @if !report.servers.is_empty() {
+                div {
+                    dt { (count(report.servers.len(), "API server", "API servers")) }
+                    @for server in &report.servers { dd { (prose(server)) } }
+                }
             }
         }
     }

@@ -133,6 +133,9 @@ fn preparation(report: &Report) -> Markup {
         details.preparation {
             summary { "How to repeat a request with curl" }
             div {
+                @if report.servers.is_empty() {
+                    p { "The API server was part of the program that made this page, and is gone. On a cluster of yours:" }
+                }
                 p { "Every request is a dry run on the server: nothing is written. Run this once, then the command of a request." }
                 (trial::command(&text, "Preparation"))
                 @if !report.means.token {
@@ -158,4 +161,29 @@ fn with_token(report: &Report) -> String {
         word(name),
         word(&report.pod)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Means;
+
+    #[test]
+    fn the_preparation_quotes_what_a_cluster_calls_things() {
+        let mut report = Report {
+            profile: String::new(),
+            account: "a b/c".to_owned(),
+            version: String::new(),
+            node: String::new(),
+            pod: "p;$(q)".to_owned(),
+            means: Means { token: true, unproven: String::new() },
+            servers: Vec::new(),
+            checks: Vec::new(),
+            trials: Vec::new(),
+        };
+        let text = with_token(&report);
+        assert!(text.contains("-n 'a b' create token c ") && text.ends_with("--bound-object-name 'p;$(q)')"), "{text}");
+        report.means.token = false;
+        assert!(preparation(&report).into_string().contains("kubectl proxy"));
+    }
 }

@@ -3,6 +3,7 @@
 (() => {
   const form = document.getElementById("filters");
   const found = document.getElementById("found");
+  const copying = document.getElementById("copying");
   const trials = [...document.querySelectorAll(".trial")].map((element) => ({
     element,
     recipe: element.closest(".recipe"),
@@ -52,7 +53,7 @@
   };
 
   const follow = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.querySelector(":target");
     if (!target) return;
     if (filtering && target.closest("#tried")) {
       form.reset();
@@ -82,9 +83,12 @@
     button.textContent = "Copy";
     button.addEventListener("click", async () => {
       const done = await copied(button, command.querySelector("pre").textContent);
-      button.textContent = done ? "Copied" : "Press Ctrl+C";
-      found.textContent = done ? "The command was copied." : "The command is selected.";
-      setTimeout(() => (button.textContent = "Copy"), 2000);
+      button.textContent = done ? "Copied" : "Selected";
+      copying.textContent = done ? "The command was copied." : "The command is selected.";
+      setTimeout(() => {
+        button.textContent = "Copy";
+        copying.textContent = "";
+      }, 2000);
     });
     command.prepend(button);
   };

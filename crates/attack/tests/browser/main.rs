@@ -24,7 +24,7 @@ type Step = (&'static str, &'static str, &'static str);
 
 const VISIBLE: &str = "[...document.querySelectorAll('.trial')].filter((trial) => !trial.hidden)";
 
-/// `choose(name, value)` ticks a box, `type(text)` fills the search field, `clear()` resets.
+/// `choose(name, value)` ticks a box, `type(text)` fills the search field, `clear()` resets, `copy()` copies a command.
 const STEPS: &[Step] = &[
     ("", "VISIBLE.length", "500"),
     ("", "document.getElementById('filters').hidden", "false"),
@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
     ("go('#attack-lure-by-taint')", "document.getElementById('attack-lure-by-taint').open", "true"),
     ("", "VISIBLE.length", "500"),
     ("clear(); unfold(true)", "document.querySelectorAll('.trial > details:not([open])').length", "0"),
+    ("copy()", "told.then((text) => text === 'Copied' || text === 'Selected')", "true"),
     ("unfold(false)", "document.querySelectorAll('.trial > details[open]').length", "0"),
     ("", "document.querySelectorAll('.command:not(:has(button))').length", "0"),
 ];
@@ -58,6 +59,12 @@ const TOOLS: &str = "
     const choose = (name, value) => form.querySelector(`[name=${name}][value='${value}']`).click();
     const type = (text) => { form.text.value = text; form.text.dispatchEvent(new Event('input', {bubbles: true})); };
     const unfold = (open) => form.querySelector(`[data-unfold=${open}]`).click();
+    let told;
+    const copy = () => {
+      const button = document.querySelector('.copy');
+      told = new Promise((resolve) => new MutationObserver(() => resolve(button.textContent)).observe(button, {childList: true}));
+      button.click();
+    };
     const go = (hash) => { location.hash = hash; };
     const settled = () => new Promise((resolve) => setTimeout(resolve));";
 
@@ -82,6 +89,7 @@ const FAULTS: &str = "
       if (next > level + 1) faults.push(`h${level} before h${next}: ${heading.textContent}`);
       level = next;
     }
+    for (const hidden of document.querySelectorAll('.matrix [hidden]')) faults.push(`hidden: ${hidden.textContent}`);
     for (const handler of document.querySelectorAll('[onclick], [onerror], [style]')) faults.push('a handler or a style');
     faults";
 

@@ -66,6 +66,26 @@ async fn in_a_steady_state_there_is_one_write_for_each_heartbeat() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_changes_no_pace() {
+    let stage = Stage::new();
+    let machine = stage.machine("n").await;
+    machine.write("ready", "");
+    let running = stage.boot(&machine, 1);
+    pass(60).await;
+    // Ten years on, back, before 1970, and beyond what has a form.
+    for jump in [315_360_000, 0, -3_600_000_000, 400_000_000_000] {
+        stage.jump.store(jump, std::sync::atomic::Ordering::Relaxed);
+        machine.forget();
+        pass(1320).await;
+        let beats = machine.writes().len();
+        let pace = if jump == 400_000_000_000 { 0..=1 } else { 10..=22 };
+        assert!(pace.contains(&beats), "{jump}: {beats} heartbeats in 22 minutes");
+        assert_eq!(stage.says("n", keys::SCHEDULABLE).await, text("true"));
+    }
+    running.kill();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_removes_what_is_gone_and_keeps_the_rest_meanwhile() {
     let stage = Stage::new();
     let machine = stage.machine("n").await;

@@ -19,6 +19,7 @@ use sandbox::{Connection, Sandbox, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
@@ -59,6 +60,8 @@ pub struct Stage {
     profile: Profile,
     handover: bool,
     start: Instant,
+    /// By how much the wall clock has jumped, in seconds.
+    pub jump: Arc<AtomicI64>,
 }
 
 /// A machine: its files, and what its agent did.
@@ -101,7 +104,7 @@ impl Stage {
         let guards = manifests::guards(&profile);
         guards.iter().flat_map(manifests::Guarding::objects).for_each(|object| sandbox.plant(object));
         let nodes = Api::all(Client::new(sandbox.admin(), "default"));
-        Self { sandbox, nodes, profile, handover, start: Instant::now() }
+        Self { sandbox, nodes, profile, handover, start: Instant::now(), jump: Arc::default() }
     }
 
     /// A machine whose Node is registered.
@@ -124,7 +127,7 @@ impl Stage {
             start: self.start,
         };
         let client = Client::new(connection, "default");
-        let (start, reports) = (self.start, machine.reports.clone());
+        let (start, jump, reports) = (self.start, self.jump.clone(), machine.reports.clone());
         let channel = Direct::new(client.clone(), &machine.name, self.profile.clone(), Backoff::seeded(seed));
         let agent = Agent {
             channel: channel.unwrap().adopting(self.handover.then_some("virt-handler")),
@@ -136,7 +139,13 @@ impl Stage {
             pace: Pace::default(),
             look: Duration::from_secs(5),
             seed,
-            clock: Box::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + start.elapsed()),
+            clock: Box::new(move || {
+                let now = 1_800_000_000_i64.saturating_add(jump.load(Ordering::Relaxed));
+                let now = now.checked_add_unsigned(start.elapsed().as_secs()).unwrap_or(i64::MAX);
+                let since = Duration::from_secs(now.unsigned_abs());
+                let epoch = SystemTime::UNIX_EPOCH;
+                if now < 0 { epoch.checked_sub(since) } else { epoch.checked_add(since) }.unwrap_or(epoch)
+            }),
             report: Box::new(move |report| reports.lock().unwrap().push(report)),
         };
         let (stop, stops) = mpsc::channel(2);

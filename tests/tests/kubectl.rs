@@ -17,7 +17,7 @@ const OLDEST: u64 = 31;
 /// Arguments, the exit code, and parts of what is printed.
 type Line = (&'static str, i32, &'static [&'static str]);
 
-/// `{crd}`, `{object}` and `{map}` are files.
+/// The words in braces are files.
 const LINES: &[Line] = &[
     ("version", 0, &["Server Version: v1.36"]),
     ("get nodes -o wide", 0, &["NAME", "INTERNAL-IP", "n1", "n2"]),
@@ -41,6 +41,8 @@ const LINES: &[Line] = &[
     ("explain widgets.spec.size", 0, &["FIELD: size <integer>", "How large it is."]),
     ("apply --server-side -f {map}", 0, &["configmap/m serverside-applied"]),
     ("get configmap m -o jsonpath={.data.k}", 0, &["v"]),
+    ("apply -f {list}", 0, &["configmap/l created", "serviceaccount/l created"]),
+    ("apply -f {misspelt}", 1, &["unknown field \"date\" in io.k8s.api.core.v1.ConfigMap"]),
     ("create serviceaccount agent", 0, &["serviceaccount/agent created"]),
     ("create token agent", 0, &["ey"]),
     (
@@ -97,7 +99,13 @@ fn session() -> Result<(), String> {
         served.sandbox.plant(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}));
     }
     write(&folder, "config", &served.kubeconfig);
-    for (name, object) in [("crd", definition()), ("object", widget()), ("map", map())] {
+    for (name, object) in [
+        ("crd", definition()),
+        ("object", widget()),
+        ("map", map()),
+        ("list", list("data")),
+        ("misspelt", list("date")),
+    ] {
         write(&folder, name, &object);
     }
     let wrong: Vec<String> = LINES.iter().filter_map(|line| run(folder.path(), line).err()).collect();
@@ -112,7 +120,7 @@ fn write(folder: &TempDir, name: &str, object: &Value) {
 fn run(folder: &Path, (line, code, parts): &Line) -> Result<(), String> {
     let file = |name: &str| folder.join(format!("{name}.json")).display().to_string();
     let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-        Some(name @ ("crd" | "object" | "map")) => file(name),
+        Some(name @ ("crd" | "object" | "map" | "list" | "misspelt")) => file(name),
         _ => word.to_owned(),
     });
     let output = Command::new("kubectl")
@@ -156,4 +164,12 @@ fn widget() -> Value {
 
 fn map() -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"k": "v"}})
+}
+
+/// kubectl validates the objects of a list by itself.
+fn list(field: &str) -> Value {
+    let mut map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "l"}});
+    map[field] = json!({"k": "v"});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "l"}});
+    json!({"apiVersion": "v1", "kind": "List", "items": [map, account]})
 }

@@ -181,7 +181,8 @@ fn node(index: u32) -> Value {
             "capacity": {"cpu": "4", "memory": "16Gi", "pods": "110"},
             "allocatable": {"cpu": "4", "memory": "16Gi", "pods": "110"},
             "conditions": [condition("Ready", "True", "KubeletReady")],
-            "nodeInfo": {"kubeletVersion": "v1.36.0", "osImage": "Sandbox", "kernelVersion": "6.12.0",
+            "nodeInfo": {"machineID": name, "systemUUID": name, "bootID": name, "kubeProxyVersion": "",
+                "kubeletVersion": "v1.36.0", "osImage": "Sandbox", "kernelVersion": "6.12.0",
                 "containerRuntimeVersion": "containerd://2.2.0", "architecture": "amd64", "operatingSystem": "linux"},
         },
     })

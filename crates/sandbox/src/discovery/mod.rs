@@ -104,13 +104,14 @@ pub fn answer(request: &DiscoveryRequest<'_>, resources: &[Arc<Resource>]) -> Op
 /// The document at `/`: the paths that are served, in their order.
 #[must_use]
 pub fn paths(resources: &[Arc<Resource>]) -> Value {
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 11] = [
         "/.well-known/openid-configuration",
         "/api",
         "/apis",
         "/apis/",
         "/healthz",
         "/livez",
+        "/openapi/v2",
         "/openapi/v3",
         "/openid/v1/jwks",
         "/readyz",

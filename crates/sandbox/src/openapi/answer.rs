@@ -33,11 +33,11 @@ pub struct DocumentAnswer {
 }
 
 impl DocumentAnswer {
-    fn empty(status: u16) -> Self {
+    pub(super) fn empty(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
-    fn with(mut self, name: HeaderName, value: &str) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
@@ -57,8 +57,7 @@ impl Documents {
             let right = format!("/openapi/v3/{}?hash={}", request.path, document.hash);
             return tagged(DocumentAnswer::empty(301)).with(LOCATION, &right);
         }
-        let known = request.if_none_match.split(',').any(|tag| matches!(tag.trim(), tag if tag == etag || tag == "*"));
-        let answer = match known {
+        let answer = match known(&etag, request.if_none_match) {
             true => DocumentAnswer::empty(304),
             false => DocumentAnswer { status: 200, headers: Vec::new(), body: document.body.clone() },
         };
@@ -69,14 +68,19 @@ impl Documents {
     }
 }
 
+/// Whether the client says that it has the document already.
+pub(super) fn known(etag: &str, if_none_match: &str) -> bool {
+    if_none_match.split(',').any(|tag| matches!(tag.trim(), tag if tag == etag || tag == "*"))
+}
+
 /// The server ends the time so, and not in `GMT`.
 fn in_a_year(now: i64) -> String {
     let then = DateTime::from_timestamp(now.saturating_add(365 * 24 * 60 * 60), 0).unwrap_or_default();
     then.format("%a, %d %b %Y %H:%M:%S UTC").to_string()
 }
 
-/// The server also writes protocol buffers, which nobody has to ask for.
-fn accepts_json(accept: &str) -> bool {
+/// The server also writes protocol buffers, for which nobody has to ask.
+pub(super) fn accepts_json(accept: &str) -> bool {
     let mut ranges = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
     accept.is_empty() || ranges.any(|range| matches!(range, "application/json" | "application/*" | "*/*"))
 }

@@ -1,15 +1,16 @@
 //! OpenAPI 3.0: one document for each group and version, as kubectl reads them to apply, compare, validate and explain
-//! (`k8s.io/kube-openapi/pkg/handler3`, `pkg/builder3`).
+//! (`k8s.io/kube-openapi/pkg/handler3`, `pkg/builder3`), and the types of all of them in one document of OpenAPI 2.0.
 
 pub mod answer;
 mod custom;
 mod parameters;
 mod paths;
 mod schemas;
+mod v2;
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use self::schemas::Schemas;
 use crate::catalog::groups;
@@ -27,7 +28,11 @@ pub struct Document {
 
 /// The documents about everything that is served. They are dear to make and to be kept until other resources are served.
 #[derive(Clone, Debug, Default)]
-pub struct Documents(BTreeMap<String, Document>);
+pub struct Documents {
+    documents: BTreeMap<String, Document>,
+    /// Made when it is first asked for.
+    v2: OnceLock<v2::Types>,
+}
 
 impl Documents {
     /// Makes the documents about resources.
@@ -39,7 +44,8 @@ impl Documents {
             };
             group.versions.into_iter().map(place).collect::<Vec<_>>()
         });
-        Self(places.map(|place| (path(&place), Document::of(&document(&place, resources)))).collect())
+        let documents = places.map(|place| (path(&place), Document::of(&document(&place, resources)))).collect();
+        Self { documents, v2: OnceLock::new() }
     }
 
     /// `/openapi/v3`: where the documents are.
@@ -49,14 +55,21 @@ impl Documents {
             let url = format!("/openapi/v3/{path}?hash={}", document.hash);
             (path.clone(), json!({"serverRelativeURL": url}))
         };
-        json!({"paths": self.0.iter().map(entry).collect::<Map<_, _>>()})
+        json!({"paths": self.documents.iter().map(entry).collect::<Map<_, _>>()})
     }
 
     /// The document at `/openapi/v3/PATH`, such as `api/v1` or `apis/apps/v1`. A request whose `hash` is another than
     /// the document's is redirected to it with 301; one with no hash gets it, but is not to keep it.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Document> {
-        self.0.get(path)
+        self.documents.get(path)
+    }
+
+    /// `/openapi/v2`: the answer, and its media type.
+    #[must_use]
+    pub fn answer_v2(&self, accept: &str, if_none_match: &str) -> (answer::DocumentAnswer, &'static str) {
+        let bodies = || self.documents.values().map(|document| document.body.as_slice());
+        self.v2.get_or_init(|| v2::Types::of(bodies())).answer(accept, if_none_match)
     }
 }
 

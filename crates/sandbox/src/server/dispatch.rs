@@ -22,7 +22,7 @@ use crate::discovery::{self, DiscoveryRequest};
 use crate::failure::Failure;
 use crate::identity::authenticator::bearer;
 use crate::identity::{self, impersonation};
-use crate::openapi::answer::DocumentRequest;
+use crate::openapi::answer::{DocumentAnswer, DocumentRequest};
 use crate::rbac::{self, Attributes};
 use crate::resource::Resource;
 
@@ -159,6 +159,7 @@ impl Incoming {
                 return Ok(Reply::json(200, state.authenticator.signer().openid_configuration(self.host())));
             }
             "/openid/v1/jwks" => return Ok(Reply::json(200, state.authenticator.signer().public_keys())),
+            "/openapi/v2" => return Ok(self.openapi_v2(&mut state)),
             "/openapi/v3" => return Ok(Reply::text(200, state.documents().index().to_string())),
             _ => {}
         }
@@ -185,8 +186,12 @@ impl Incoming {
         };
         let answer = state.documents().answer(&request);
         let kind = if answer.body.is_empty() { "" } else { "application/json" };
-        let reply = Reply::bytes(answer.status, kind, answer.body);
-        answer.headers.into_iter().fold(reply, |reply, (name, value)| reply.with(name, &value))
+        document(kind, answer)
+    }
+
+    fn openapi_v2(&self, state: &mut State) -> Reply {
+        let (answer, kind) = state.documents().answer_v2(self.header(&ACCEPT), self.header(&IF_NONE_MATCH));
+        document(kind, answer)
     }
 
     fn discovery(&self, state: &State, path: &str) -> Result<Reply, Failure> {
@@ -312,6 +317,11 @@ fn fit(resource: &Resource, place: &Place, verb: &str) -> Fit {
         _ => true,
     };
     if anywhere && named && verbs.iter().any(|known| known == verb) { Fit::Served } else { Fit::OtherMethod }
+}
+
+fn document(kind: &'static str, answer: DocumentAnswer) -> Reply {
+    let reply = Reply::bytes(answer.status, kind, answer.body);
+    answer.headers.into_iter().fold(reply, |reply, (name, value)| reply.with(name, &value))
 }
 
 fn not_found_page() -> Reply {

@@ -6,19 +6,20 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use sandbox::Settings;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use tempfile::TempDir;
 use tests::reach::Served;
+use tests::server::{Place, Server, suite};
 
 /// The oldest kubectl that is understood, by its minor version.
 const OLDEST: u64 = 31;
 
 /// Arguments, the exit code, and parts of what is printed.
-type Line = (&'static str, i32, &'static [&'static str]);
+type Line<'l> = (&'l str, i32, &'l [&'l str]);
 
 /// The words in braces are files.
-const LINES: &[Line] = &[
+const LINES: &[Line<'_>] = &[
     ("version", 0, &["Server Version: v1.36"]),
     ("get nodes -o wide", 0, &["NAME", "INTERNAL-IP", "n1", "n2"]),
     ("get nodes -o name", 0, &["node/n1\nnode/n2\n"]),
@@ -81,8 +82,39 @@ fn main() -> ExitCode {
     if !usable {
         eprintln!("no kubectl of 1.{OLDEST} or later is on the PATH: its tests are ignored");
     }
-    let trial = Trial::test("kubectl on the sandbox", || session().map_err(Failed::from)).with_ignored_flag(!usable);
-    libtest_mimic::run(&arguments, vec![trial]).exit_code()
+    let mut trials = vec![Trial::test("kubectl on the sandbox", || session().map_err(Failed::from))];
+    trials.extend(suite::files().into_iter().map(of_suite));
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(!usable)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A suite whose policies kubectl has applied.
+fn of_suite(file: PathBuf) -> Trial {
+    let name = format!("kubectl applies the policies of suite {}", file.file_stem().unwrap_or_default().display());
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+        runtime.block_on(applied(&file)).map(drop).map_err(Failed::from)
+    })
+}
+
+async fn applied(file: &Path) -> Result<usize, String> {
+    let server = Server::start(&Place::Sandbox).await;
+    let served = Served::over(server.sandbox().expect("it is a sandbox").clone()).await;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let install = async |policies: Vec<Value>| {
+        let created: Vec<String> = policies.iter().map(created).collect();
+        write(&folder, "config", &served.kubeconfig);
+        write(&folder, "object", &json!({"apiVersion": "v1", "kind": "List", "items": policies}));
+        let parts: Vec<&str> = created.iter().map(String::as_str).collect();
+        run(folder.path(), &("apply -f {object}", 0, &parts)).unwrap_or_else(|error| panic!("{error}"));
+    };
+    suite::run_on(&server, file, install).await
+}
+
+/// What kubectl says of an object that it has created.
+fn created(policy: &Value) -> String {
+    let kind = policy["kind"].as_str().unwrap_or_default().to_lowercase();
+    format!("{kind}.admissionregistration.k8s.io/{} created\n", policy["metadata"]["name"].as_str().unwrap_or_default())
 }
 
 fn minor_version() -> Option<u64> {
@@ -117,7 +149,7 @@ fn write(folder: &TempDir, name: &str, object: &Value) {
     std::fs::write(&path, object.to_string()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
-fn run(folder: &Path, (line, code, parts): &Line) -> Result<(), String> {
+fn run(folder: &Path, (line, code, parts): &Line<'_>) -> Result<(), String> {
     let file = |name: &str| folder.join(format!("{name}.json")).display().to_string();
     let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
         Some(name @ ("crd" | "object" | "map" | "list" | "misspelt")) => file(name),

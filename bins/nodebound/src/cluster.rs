@@ -85,6 +85,12 @@ fn server(config: Config) -> anyhow::Result<Server> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use attack::exchange::{Credentials, Sent, send};
+    use sandbox::server::{Authority, administrator, kubeconfig, serve};
+    use sandbox::{Sandbox, Settings};
+    use serde_json::from_value;
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
 
     fn config(url: &str) -> Config {
         Config::new(url.parse().unwrap())
@@ -111,6 +117,32 @@ mod tests {
             let found = addresses(config(url)).await.unwrap();
             let urls: Vec<String> = found.iter().map(|config| config.cluster_url.to_string()).collect();
             assert!(urls.contains(&expected.to_owned()), "{url}: {urls:?}");
+        }
+    }
+
+    /// Puts a sandbox on a free port, with a certificate for a name.
+    async fn served(authority: &Authority, name: &str, stop: &watch::Sender<bool>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let sandbox = Sandbox::start(Settings::default()).unwrap();
+        let tls = authority.server(&[name.to_owned()]).unwrap();
+        tokio::spawn(serve(sandbox, listener, tls, stop.subscribe()));
+        address
+    }
+
+    #[tokio::test]
+    async fn each_address_has_to_show_the_certificate_of_the_host() {
+        let (authority, (stop, _)) = (Authority::generate().unwrap(), watch::channel(false));
+        let user = authority.client(&administrator().username, &["system:masters"]).unwrap();
+        let file = kubeconfig("https://clusters.example:6443", &authority, &user);
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(from_value(file).unwrap(), &options).await.unwrap();
+        for (name, is_right) in [("clusters.example", true), ("clusters.example", true), ("other.example", false)] {
+            let address = served(&authority, name, &stop).await;
+            let server = server(at(&config, "clusters.example", &address).unwrap()).unwrap();
+            let answer = send(&server.operator, &Credentials::Own, &Sent::bare("GET", "/api/v1/nodes")).await;
+            assert_eq!(answer.is_ok_and(|answer| answer.code == 200), is_right, "{name}");
+            assert_eq!(server.address, address);
         }
     }
 }

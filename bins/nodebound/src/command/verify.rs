@@ -143,3 +143,94 @@ impl Arguments {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attack::Outcome;
+    use attack::report::Trial;
+    use attack::stage;
+    use clap::Parser;
+    use kube::{Client, Config};
+    use ownership::builtin;
+    use sandbox::adversity::{Effect, Matches, Rule, When};
+    use sandbox::server::Plugin;
+    use sandbox::{Sandbox, Settings};
+    use serde_json::Value;
+    use std::net::TcpListener;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn profile() -> Profile {
+        builtin::profile("kubevirt").unwrap().unwrap()
+    }
+
+    fn guard() -> Vec<Value> {
+        manifests::guards(&profile()).iter().flat_map(manifests::Guarding::objects).collect()
+    }
+
+    /// The cluster of the demonstration, behind an API server of this address.
+    async fn cluster(address: &str, policies: Vec<Value>) -> (Sandbox, Server) {
+        let disabled = [Plugin::ServiceAccount, Plugin::TaintNodesByCondition].into();
+        let sandbox = Sandbox::start(Settings { disabled, ..Settings::default() }).unwrap();
+        let server = Server {
+            address: address.to_owned(),
+            operator: Client::new(sandbox.admin(), "default"),
+            nobody: Client::new(sandbox.connection(), "default"),
+        };
+        let mut objects = stage::objects().unwrap();
+        objects.extend(stage::role(&stage::widest_rules()));
+        objects.extend(policies);
+        stage::build(&server, &objects).await.unwrap();
+        (sandbox, server)
+    }
+
+    /// An API server that does not answer.
+    fn silent() -> Server {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let client = || Client::try_from(Config::new(format!("http://{address}").parse().unwrap())).unwrap();
+        Server { address: "silent".to_owned(), operator: client(), nobody: client() }
+    }
+
+    async fn verify(servers: &[Server]) -> Report {
+        let line = Line::parse_from(["verify", "--profile", "kubevirt"]);
+        line.arguments.verify(servers, &servers[0], profile(), false).await.unwrap()
+    }
+
+    fn at<'r>(report: &'r Report, server: &str) -> Vec<&'r Trial> {
+        report.trials.iter().filter(|trial| trial.server == server).collect()
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_has_not_heard_of_the_guard_is_found() {
+        let (sandbox, guarded) = cluster("guarded", guard()).await;
+        // Its tokens are nothing to the other server, which has keys of its own.
+        let agent =
+            Matches { users: vec!["system:serviceaccount:kubevirt:kubevirt-handler".into()], ..Matches::default() };
+        sandbox.trouble(vec![Rule { matches: agent, when: When::First(1), effect: Effect::ExpireToken }]);
+        let (_, late) = cluster("late", Vec::new()).await;
+        let report = verify(&[guarded, late]).await;
+        assert_eq!((report.servers.join(" ").as_str(), report.conclusion()), ("guarded late", Conclusion::Broken));
+        assert!(at(&report, "guarded").iter().all(|trial| !trial.outcome.is_finding()));
+        let through = at(&report, "late").into_iter().filter(|trial| trial.outcome == Outcome::Breach).count();
+        assert!(through > 100, "{through}");
+        let results = sarif::log(&report)["runs"][0]["results"].take();
+        let texts = results.as_array().unwrap().iter().filter_map(|result| result["message"]["text"].as_str());
+        assert!(texts.filter(|text| text.starts_with("got through: ")).all(|text| text.contains(" at late")));
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_does_not_answer_is_never_proven() {
+        let (_sandbox, guarded) = cluster("guarded", guard()).await;
+        let report = verify(&[guarded.clone(), silent()]).await;
+        assert_eq!(report.conclusion(), Conclusion::Unproven);
+        let asked = |trial: &&Trial| trial.outcome != Outcome::Skipped;
+        assert!(at(&report, "silent").into_iter().filter(asked).all(|trial| trial.outcome == Outcome::Unproven));
+        assert_eq!(at(&report, "silent").len(), at(&report, "guarded").len());
+        assert_eq!(verify(&[guarded]).await.conclusion(), Conclusion::Holds);
+    }
+}

@@ -56,7 +56,8 @@ fn of_trial(report: &Report, trial: &Trial) -> Option<Value> {
     };
     let answer =
         trial.answer.as_ref().map_or(String::new(), |answer| format!(" (answer {} {})", answer.code, answer.message));
-    let text = format!("{}: {}{answer}", trial.outcome.as_str(), trial.name);
+    let place = if report.servers.len() > 1 { format!(" at {}", trial.server) } else { String::new() };
+    let text = format!("{}: {}{place}{answer}", trial.outcome.as_str(), trial.name);
     let path = trial.request.as_ref().map_or("", |request| request.path.as_str());
     Some(result(report, kind, &trial.recipe, &text, path))
 }

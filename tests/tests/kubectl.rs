@@ -6,8 +6,9 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use sandbox::Settings;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 use tempfile::TempDir;
 use tests::reach::Served;
 use tests::server::{Place, Server, suite};
@@ -44,6 +45,16 @@ const LINES: &[Line<'_>] = &[
     ("get configmap m -o jsonpath={.data.k}", 0, &["v"]),
     ("apply -f {list}", 0, &["configmap/l created", "serviceaccount/l created"]),
     ("apply -f {misspelt}", 1, &["unknown field \"date\" in io.k8s.api.core.v1.ConfigMap"]),
+    (
+        "apply -f {several}",
+        0,
+        &["configmap/first created\nserviceaccount/second created\nwidget.example.com/third created\n"],
+    ),
+    (
+        "apply -f {several}",
+        0,
+        &["configmap/first unchanged\nserviceaccount/second unchanged\nwidget.example.com/third unchanged\n"],
+    ),
     ("create serviceaccount agent", 0, &["serviceaccount/agent created"]),
     ("create token agent", 0, &["ey"]),
     (
@@ -75,6 +86,25 @@ const LINES: &[Line<'_>] = &[
     ("delete node n2", 0, &["node \"n2\" deleted"]),
 ];
 
+const SEVERAL: &str = "\
+# Comments and empty documents are skipped.
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: first}
+data: {k: v}
+---
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: second}
+---
+apiVersion: example.com/v1
+kind: Widget
+metadata: {name: third}
+spec: {size: 3}
+";
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let minor = minor_version();
@@ -103,8 +133,8 @@ async fn applied(file: &Path) -> Result<usize, String> {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let install = async |policies: Vec<Value>| {
         let created: Vec<String> = policies.iter().map(created).collect();
-        write(&folder, "config", &served.kubeconfig);
-        write(&folder, "object", &json!({"apiVersion": "v1", "kind": "List", "items": policies}));
+        write(&folder, "config", &served.kubeconfig.to_string());
+        write(&folder, "object", &json!({"apiVersion": "v1", "kind": "List", "items": policies}).to_string());
         let parts: Vec<&str> = created.iter().map(String::as_str).collect();
         run(folder.path(), &("apply -f {object}", 0, &parts)).unwrap_or_else(|error| panic!("{error}"));
     };
@@ -130,7 +160,7 @@ fn session() -> Result<(), String> {
     for name in ["n1", "n2"] {
         served.sandbox.plant(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}));
     }
-    write(&folder, "config", &served.kubeconfig);
+    write(&folder, "config", &served.kubeconfig.to_string());
     for (name, object) in [
         ("crd", definition()),
         ("object", widget()),
@@ -138,29 +168,33 @@ fn session() -> Result<(), String> {
         ("list", list("data")),
         ("misspelt", list("date")),
     ] {
-        write(&folder, name, &object);
+        write(&folder, name, &object.to_string());
     }
-    let wrong: Vec<String> = LINES.iter().filter_map(|line| run(folder.path(), line).err()).collect();
+    write(&folder, "several", SEVERAL);
+    let watched = watched(folder.path());
+    let lines = LINES.iter().map(|line| run(folder.path(), line));
+    let wrong: Vec<String> = [watched].into_iter().chain(lines).filter_map(Result::err).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-fn write(folder: &TempDir, name: &str, object: &Value) {
+fn write(folder: &TempDir, name: &str, text: &str) {
     let path = folder.path().join(format!("{name}.json"));
-    std::fs::write(&path, object.to_string()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+fn kubectl(folder: &Path, line: &str) -> Command {
+    let file = |name: &str| folder.join(format!("{name}.json")).display().to_string();
+    let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+        Some(name @ ("crd" | "object" | "map" | "list" | "misspelt" | "several")) => file(name),
+        _ => word.to_owned(),
+    });
+    let mut command = Command::new("kubectl");
+    command.args(["--kubeconfig", &file("config"), "--cache-dir", &file("cache")]).args(words).env("HOME", folder);
+    command
 }
 
 fn run(folder: &Path, (line, code, parts): &Line<'_>) -> Result<(), String> {
-    let file = |name: &str| folder.join(format!("{name}.json")).display().to_string();
-    let words = line.split(' ').map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-        Some(name @ ("crd" | "object" | "map" | "list" | "misspelt")) => file(name),
-        _ => word.to_owned(),
-    });
-    let output = Command::new("kubectl")
-        .args(["--kubeconfig", &file("config"), "--cache-dir", &file("cache")])
-        .args(words)
-        .env("HOME", folder)
-        .output()
-        .expect("kubectl is on the PATH");
+    let output = kubectl(folder, line).output().expect("kubectl is on the PATH");
     let text = printed(&output);
     let missing: Vec<_> = parts.iter().filter(|part| !text.contains(**part)).collect();
     if output.status.code() == Some(*code) && missing.is_empty() {
@@ -171,6 +205,19 @@ fn run(folder: &Path, (line, code, parts): &Line<'_>) -> Result<(), String> {
 
 fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// What is there is told first, and then what becomes of it.
+fn watched(folder: &Path) -> Result<(), String> {
+    let watch = "get node n1 -w --no-headers -o jsonpath={.metadata.labels.color}; --request-timeout=60s";
+    let mut watch = kubectl(folder, watch).stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let mut told = BufReader::new(watch.stdout.take().ok_or("there is no output")?).split(b';').map_while(Result::ok);
+    let first = told.next();
+    let labelled = run(folder, &("label node n1 color=red", 0, &["node/n1 labeled"]));
+    let told = (first, labelled.is_ok().then(|| told.next()).flatten());
+    watch.kill().and_then(|()| watch.wait()).map_err(|error| error.to_string())?;
+    labelled?;
+    if told == (Some(Vec::new()), Some(b"red".to_vec())) { Ok(()) } else { Err(format!("get -w: {told:?}")) }
 }
 
 fn definition() -> Value {

@@ -45,8 +45,9 @@ impl Form {
 
     /// An answer in this form.
     pub fn reply(self, object: Value) -> Reply {
-        match (self.format, serde_saphyr::to_string(&object)) {
-            (Format::Yaml, Ok(text)) => Reply::bytes(200, "application/yaml", text.into_bytes()),
+        let yaml = (self.format == Format::Yaml).then(|| serde_saphyr::to_string(&object));
+        match yaml {
+            Some(Ok(text)) => Reply::bytes(200, "application/yaml", text.into_bytes()),
             _ => Reply::json(200, object),
         }
     }

@@ -34,6 +34,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
         &[
             "nodebound-ownership",
             "nodebound-admission",
+            "nodebound-agent",
+            "nodebound-channels",
             "nodebound-api",
             "nodebound-attack",
             "nodebound-manifests",

@@ -27,7 +27,12 @@ impl File {
 }
 
 pub(crate) fn files() -> Result<Vec<File>> {
-    let mut files = vec![definition()?, reference(), catalogue()];
+    let mut files = vec![
+        definition("agentprofiles", serde_json::to_value(api::agent_profile_definition())?)?,
+        definition("shadownodes", serde_json::to_value(api::shadow_node_definition())?)?,
+        reference(),
+        catalogue(),
+    ];
     for (name, _) in ownership::builtin::PROFILES {
         files.push(guards(name)?);
     }
@@ -42,10 +47,9 @@ fn guards(name: &str) -> Result<File> {
     Ok(File { path: format!("manifests/{name}.yaml"), text })
 }
 
-fn definition() -> Result<File> {
-    let object = serde_json::to_value(api::agent_profile_definition())?;
+fn definition(kind: &str, object: serde_json::Value) -> Result<File> {
     let text = format!("{}{}", header("#"), manifests::documents(&[object])?);
-    Ok(File { path: "manifests/crds/agentprofiles.yaml".to_owned(), text })
+    Ok(File { path: format!("manifests/crds/{kind}.yaml"), text })
 }
 
 /// The help of every command.

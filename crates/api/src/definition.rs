@@ -1,4 +1,4 @@
-//! The CustomResourceDefinition of AgentProfiles.
+//! The CustomResourceDefinitions of AgentProfiles and ShadowNodes.
 
 use k8s_openapi::Resource;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -14,51 +14,75 @@ use schemars::transform::RecursiveTransform;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use crate::AgentProfile;
+use crate::{AgentProfile, ShadowNode};
 
 /// The CustomResourceDefinition of AgentProfiles, with the structural schema of their spec.
 #[must_use]
 pub fn agent_profile_definition() -> CustomResourceDefinition {
-    let spec = CustomResourceDefinitionSpec {
-        group: AgentProfile::GROUP.to_owned(),
-        names: CustomResourceDefinitionNames {
-            kind: AgentProfile::KIND.to_owned(),
-            list_kind: Some(format!("{}List", AgentProfile::KIND)),
-            plural: AgentProfile::URL_PATH_SEGMENT.to_owned(),
-            singular: Some(AgentProfile::KIND.to_lowercase()),
-            ..CustomResourceDefinitionNames::default()
-        },
-        scope: "Cluster".to_owned(),
-        versions: vec![version()],
-        ..CustomResourceDefinitionSpec::default()
-    };
-    let name = format!("{}.{}", AgentProfile::URL_PATH_SEGMENT, AgentProfile::GROUP);
-    let labels = [("app.kubernetes.io/name", "nodebound"), ("app.kubernetes.io/part-of", "nodebound")];
-    CustomResourceDefinition {
-        metadata: ObjectMeta {
-            name: Some(name),
-            labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
-            ..ObjectMeta::default()
-        },
-        spec,
-        status: None,
+    let columns = vec![
+        column("Account", ".spec.serviceAccount.name"),
+        column("Namespace", ".spec.serviceAccount.namespace"),
+        column("Node", ".spec.node"),
+        column("Channel", ".spec.channel"),
+    ];
+    let description = "Who an agent is, and which metadata of its Node it owns.";
+    let properties = BTreeMap::from([("spec".to_owned(), spec_schema())]);
+    definition::<AgentProfile>(columns, object_schema(description, properties, &["spec"]))
+}
+
+/// The CustomResourceDefinition of ShadowNodes. Whatever a later version puts into spec or status is kept.
+#[must_use]
+pub fn shadow_node_definition() -> CustomResourceDefinition {
+    let columns = vec![
+        CustomResourceColumnDefinition { type_: "date".to_owned(), ..column("Age", ".metadata.creationTimestamp") },
+        CustomResourceColumnDefinition { priority: Some(1), ..column("Node UID", ".metadata.ownerReferences[0].uid") },
+    ];
+    let description =
+        "What the agent of the Node of the same name wants on it: the labels and annotations of this object.";
+    let fields = ["spec", "status"].map(|field| (field.to_owned(), extensible()));
+    definition::<ShadowNode>(columns, object_schema(description, BTreeMap::from(fields), &[]))
+}
+
+fn extensible() -> JSONSchemaProps {
+    JSONSchemaProps {
+        type_: Some("object".to_owned()),
+        description: Some("Empty so far.".to_owned()),
+        x_kubernetes_preserve_unknown_fields: Some(true),
+        ..JSONSchemaProps::default()
     }
 }
 
-fn version() -> CustomResourceDefinitionVersion {
-    CustomResourceDefinitionVersion {
-        name: AgentProfile::VERSION.to_owned(),
-        served: true,
-        storage: true,
-        schema: Some(CustomResourceValidation { open_api_v3_schema: Some(object_schema()) }),
-        additional_printer_columns: Some(vec![
-            column("Account", ".spec.serviceAccount.name"),
-            column("Namespace", ".spec.serviceAccount.namespace"),
-            column("Node", ".spec.node"),
-            column("Channel", ".spec.channel"),
-        ]),
-        ..CustomResourceDefinitionVersion::default()
-    }
+fn definition<K: Resource>(
+    columns: Vec<CustomResourceColumnDefinition>,
+    schema: JSONSchemaProps,
+) -> CustomResourceDefinition {
+    let spec = CustomResourceDefinitionSpec {
+        group: K::GROUP.to_owned(),
+        names: CustomResourceDefinitionNames {
+            kind: K::KIND.to_owned(),
+            list_kind: Some(format!("{}List", K::KIND)),
+            plural: K::URL_PATH_SEGMENT.to_owned(),
+            singular: Some(K::KIND.to_lowercase()),
+            ..CustomResourceDefinitionNames::default()
+        },
+        scope: "Cluster".to_owned(),
+        versions: vec![CustomResourceDefinitionVersion {
+            name: K::VERSION.to_owned(),
+            served: true,
+            storage: true,
+            schema: Some(CustomResourceValidation { open_api_v3_schema: Some(schema) }),
+            additional_printer_columns: Some(columns),
+            ..CustomResourceDefinitionVersion::default()
+        }],
+        ..CustomResourceDefinitionSpec::default()
+    };
+    let labels = [("app.kubernetes.io/name", "nodebound"), ("app.kubernetes.io/part-of", "nodebound")];
+    let metadata = ObjectMeta {
+        name: Some(format!("{}.{}", K::URL_PATH_SEGMENT, K::GROUP)),
+        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
+        ..ObjectMeta::default()
+    };
+    CustomResourceDefinition { metadata, spec, status: None }
 }
 
 fn column(name: &str, path: &str) -> CustomResourceColumnDefinition {
@@ -70,12 +94,17 @@ fn column(name: &str, path: &str) -> CustomResourceColumnDefinition {
     }
 }
 
-fn object_schema() -> JSONSchemaProps {
+fn object_schema(
+    description: &str,
+    properties: BTreeMap<String, JSONSchemaProps>,
+    required: &[&str],
+) -> JSONSchemaProps {
+    let required: Vec<String> = required.iter().map(ToString::to_string).collect();
     JSONSchemaProps {
         type_: Some("object".to_owned()),
-        description: Some("Who an agent is, and which metadata of its Node it owns.".to_owned()),
-        properties: Some(BTreeMap::from([("spec".to_owned(), spec_schema())])),
-        required: Some(vec!["spec".to_owned()]),
+        description: Some(description.to_owned()),
+        properties: Some(properties),
+        required: (!required.is_empty()).then_some(required),
         ..JSONSchemaProps::default()
     }
 }
@@ -118,6 +147,18 @@ mod tests {
         assert_eq!(definition["metadata"]["name"], "agentprofiles.nodebound.io");
         assert_eq!(definition["spec"]["names"]["kind"], "AgentProfile");
         assert_eq!(definition["spec"]["scope"], "Cluster");
+    }
+
+    #[test]
+    fn a_shadow_node_is_its_metadata_and_room_for_more() {
+        let definition = serde_json::to_value(shadow_node_definition()).unwrap();
+        assert_eq!(definition["metadata"]["name"], "shadownodes.nodebound.io");
+        assert_eq!(definition["spec"]["scope"], "Cluster");
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        for field in ["spec", "status"] {
+            assert_eq!(schema["properties"][field]["x-kubernetes-preserve-unknown-fields"], true, "{field}");
+        }
+        assert_eq!(schema["required"], json!(null), "an agent creates none, but a controller an empty one");
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! The types that users write: the cluster object [`AgentProfile`] and the suites of [`cases`].
+//! The types that users write: the cluster object [`AgentProfile`] and the suites of [`cases`]; and [`ShadowNode`], which
+//! agents write.
 //!
 //! Pure: reading files and talking to clusters is left to others.
 
 pub mod agent_profile;
 pub mod cases;
 mod definition;
+pub mod shadow_node;
 
 pub use agent_profile::{AgentProfile, InvalidProfile};
-pub use definition::agent_profile_definition;
+pub use definition::{agent_profile_definition, shadow_node_definition};
+pub use shadow_node::ShadowNode;

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
     ("nodebound-api", &["nodebound-ownership"]),
     ("nodebound-manifests", &["nodebound-ownership", "nodebound-api"]),
     ("nodebound-sandbox", &["nodebound-admission"]),
-    ("nodebound-channels", &["nodebound-ownership"]),
+    ("nodebound-channels", &["nodebound-ownership", "nodebound-api"]),
+    ("nodebound-controller", &["nodebound-ownership", "nodebound-api", "nodebound-channels"]),
     ("nodebound-agent", &["nodebound-ownership", "nodebound-channels"]),
     ("nodebound-app", &[]),
     ("nodebound-agent-program", &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-agent"]),

@@ -1,7 +1,7 @@
 //! Why a publication did not reach the Node.
 
 use kube::core::Status;
-use ownership::guard::{Message, Rule};
+use ownership::guard::{Guard, Message, Rule};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -159,7 +159,7 @@ fn by_policy(text: &str) -> Option<Refuser> {
     let (_, rest) = text.split_once(" is forbidden: ValidatingAdmissionPolicy '")?;
     let (policy, rest) = rest.split_once('\'')?;
     let (_, message) = rest.split_once(" denied request: ")?;
-    let ours = Message::parse(message).filter(|ours| policy.strip_prefix("nodebound-") == Some(&ours.profile));
+    let ours = Message::parse(message).filter(|ours| Guard::ALL.iter().any(|g| g.policy_name(&ours.profile) == policy));
     let policy = policy.to_owned();
     Some(match ours {
         Some(Message { rule, keys, .. }) => Refuser::Guard { policy, rule, keys },

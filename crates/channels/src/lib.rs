@@ -4,11 +4,16 @@
 //! its cause and the time after which another try is worth it. A channel never waits by itself: one call is one try,
 //! bounded in time, so that whoever has to stop can stop between two tries, and none is left half way.
 //!
-//! The one channel so far is [`Direct`]: the agent patches its Node, and the guard in the API server decides.
+//! By [`Direct`] the agent patches its Node, and the guard in the API server decides; by [`ShadowNode`] it patches an object
+//! of the same name, which a controller [observes](Observe) and copies.
 
 pub mod backoff;
 pub mod direct;
 pub mod failure;
+pub mod observe;
+mod patched;
+pub mod shadow_node;
+mod trouble;
 mod written;
 
 use ownership::matcher::Pattern;
@@ -18,6 +23,10 @@ use std::collections::BTreeMap;
 pub use backoff::Backoff;
 pub use direct::Direct;
 pub use failure::{Cause, Failure, Refuser};
+pub use observe::{Observation, Observe, Watched};
+pub use shadow_node::ShadowNode;
+pub use trouble::{Trouble, answered};
+pub use written::written;
 
 /// What shall be on the Node, and what of ours there shall stay although it is not in the publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 
 use crate::Keep;
 
-/// The label and annotation keys that one of the managers wrote.
-pub(crate) fn written(node: &Value, managers: &BTreeSet<String>) -> Keys {
+/// The label and annotation keys that one of the managers wrote, by the object's managed fields.
+#[must_use]
+pub fn written(node: &Value, managers: &BTreeSet<String>) -> Keys {
     let mut keys = Keys::default();
     let entries = node.pointer("/metadata/managedFields").and_then(Value::as_array);
     for entry in entries.into_iter().flatten() {

@@ -31,6 +31,9 @@ pub enum Guard {
 }
 
 impl Guard {
+    /// Every guard.
+    pub const ALL: [Self; 5] = [Self::Nodes, Self::Resources, Self::ShadowNodes, Self::Leases, Self::NodeFeatures];
+
     /// The name of the policy and of its binding.
     #[must_use]
     pub fn policy_name(self, profile: &str) -> String {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::guard::Rule;
+use crate::guard::{Guard, Rule};
 use crate::identity::User;
 use crate::key;
 use crate::matcher::Owned;
@@ -61,6 +61,30 @@ pub struct NotFromThisNode {
     pub node: String,
 }
 
+/// That a guard which binds the names of objects to those who write them was seen to refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guarded {
+    profile: String,
+}
+
+/// A publication by way of an object whose guard was not seen to refuse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the guard on the objects of profile {profile} has not been seen to refuse")]
+pub struct NotGuarded {
+    /// The profile.
+    pub profile: String,
+}
+
+impl Guarded {
+    /// By a refusal of a request that came from another node: it counts only by the policy and the rule that bind an
+    /// object of the profile to its node.
+    #[must_use]
+    pub fn seen(profile: &Profile, guard: Guard, policy: &str, rule: Rule) -> Option<Self> {
+        let proof = rule == Rule::OwnNode && policy == guard.policy_name(profile.name());
+        proof.then(|| Self { profile: profile.name().to_owned() })
+    }
+}
+
 impl Claimed {
     /// A publication for the node of that name.
     #[must_use]
@@ -85,7 +109,35 @@ impl Claimed {
     }
 }
 
+impl Claimed {
+    /// Takes the guard's word for it: only the agent of the node can have written the object of its name.
+    ///
+    /// # Errors
+    /// [`NotGuarded`], if there is no proof that the guard of this profile works.
+    pub fn vouched(self, profile: &Profile, guarded: Option<&Guarded>) -> Result<Attributed, NotGuarded> {
+        let Self { node, publication } = self;
+        match guarded {
+            Some(guarded) if guarded.profile == profile.name() => Ok(Attributed { node, publication }),
+            _ => Err(NotGuarded { profile: profile.name().to_owned() }),
+        }
+    }
+}
+
 impl Attributed {
+    /// What of ours is on the Node already: it stays where there is nothing better.
+    #[must_use]
+    pub fn standing(node: Object<'_>, written: &Keys) -> Self {
+        let kept = |present: Texts<'_>, keys: &BTreeSet<String>| {
+            let kept = keys.iter().filter_map(|key| Some((key.clone(), present.get(key)?.to_owned())));
+            kept.collect::<BTreeMap<_, _>>()
+        };
+        let publication = Publication {
+            labels: kept(node.labels(), &written.labels),
+            annotations: kept(node.annotations(), &written.annotations),
+        };
+        Self { node: node.name().to_owned(), publication }
+    }
+
     /// Leaves out what the profile does not own or allow, and what no API server would accept.
     #[must_use]
     pub fn permit(self, profile: &Profile) -> (Permitted, Vec<Refusal>) {
@@ -96,6 +148,23 @@ impl Attributed {
         let valid = |key: &str, _: &str| key::annotation_key(key).is_ok();
         keep_owned(&mut publication.annotations, profile.annotations(), Rule::Annotations, valid, &mut refusals);
         (Permitted { node, publication }, refusals)
+    }
+}
+
+impl Permitted {
+    /// With the mark of a silent node, where the profile has one.
+    #[must_use]
+    pub fn marked(mut self, profile: &Profile) -> Self {
+        if let Some(liveness) = &profile.spec().liveness {
+            self.publication.labels.insert(liveness.mark.label.clone(), liveness.mark.value.clone());
+        }
+        self
+    }
+
+    /// What is permitted.
+    #[must_use]
+    pub fn publication(&self) -> &Publication {
+        &self.publication
     }
 }
 
@@ -133,6 +202,7 @@ pub struct NodePatch {
     uid: String,
     labels: BTreeMap<String, Option<String>>,
     annotations: BTreeMap<String, Option<String>>,
+    whole: Publication,
 }
 
 /// The patch from a Node's present metadata to `wanted`; `None` if there is nothing to write.
@@ -150,6 +220,10 @@ pub fn diff(profile: &Profile, wanted: &Permitted, node: Object<'_>, written: &K
         uid: node.uid().to_owned(),
         labels: changes(profile.labels(), labels, node.labels(), &written.labels),
         annotations: changes(profile.annotations(), annotations, node.annotations(), &written.annotations),
+        whole: Publication {
+            labels: whole(profile.labels(), labels, node.labels(), &written.labels),
+            annotations: whole(profile.annotations(), annotations, node.annotations(), &written.annotations),
+        },
     };
     (!patch.labels.is_empty() || !patch.annotations.is_empty()).then_some(patch)
 }
@@ -169,6 +243,18 @@ fn changes(
         .filter(|key| owned.owns(key) && !wanted.contains_key(*key) && present.get(key).is_some())
         .map(|key| (key.clone(), None));
     set.chain(removed).collect()
+}
+
+/// What is ours after the patch. What the profile does not own any more, a patch of it cannot remove.
+fn whole(
+    owned: &Owned,
+    wanted: &BTreeMap<String, String>,
+    present: Texts<'_>,
+    written: &BTreeSet<String>,
+) -> BTreeMap<String, String> {
+    let lost = written.iter().filter(|key| !owned.owns(key));
+    let lost = lost.filter_map(|key| Some((key.clone(), present.get(key)?.to_owned())));
+    wanted.iter().map(|(key, value)| (key.clone(), value.clone())).chain(lost).collect()
 }
 
 impl NodePatch {
@@ -204,5 +290,14 @@ impl NodePatch {
             }
         }
         json!({ "metadata": metadata })
+    }
+
+    /// The body of a server-side apply: everything that is ours afterwards, and the Node's UID. What we applied before and
+    /// is not in it, the server removes, unless somebody else applied it too.
+    #[must_use]
+    pub fn apply_patch(&self) -> Value {
+        let Publication { labels, annotations } = &self.whole;
+        let metadata = json!({"name": self.node, "uid": self.uid, "labels": labels, "annotations": annotations});
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata})
     }
 }

@@ -1,11 +1,11 @@
 //! From a publication to a patch.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use ownership::guard::Rule;
+use ownership::guard::{Guard, Rule};
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID, User};
-use ownership::publication::{Claimed, Keys, Permitted, Publication, Refusal, diff};
+use ownership::publication::{Claimed, Guarded, Keys, Permitted, Publication, Refusal, diff};
 use ownership::request::Object;
-use ownership::{Profile, parse};
+use ownership::{Profile, builtin, parse};
 use serde_json::{Value, json};
 
 fn profile(node: &str) -> Profile {
@@ -125,4 +125,24 @@ fn a_patch_applied_leaves_nothing_to_do() {
     assert_eq!((patch.node(), patch.merge_patch()), ("n1", json!({"metadata": {"labels": {"a.io/x": "good"}}})));
     let after = json!({"metadata": {"name": "n1", "labels": {"a.io/x": "good"}}});
     assert_eq!(diff(&profile, &wanted, Object::new(&after).unwrap(), &keys(&["a.io/x"], &[])), None);
+}
+
+#[test]
+fn a_guard_vouches_only_where_it_was_seen_to_bind_to_nodes() {
+    let profile = profile("Own");
+    let policy = Guard::ShadowNodes.policy_name(profile.name());
+    let table = [
+        (policy.as_str(), Rule::OwnNode, true),
+        (policy.as_str(), Rule::Labels, false),
+        ("nodebound-other-shadownodes", Rule::OwnNode, false),
+        ("kubevirt-node-restriction", Rule::OwnNode, false),
+    ];
+    for (policy, rule, proof) in table {
+        let guarded = Guarded::seen(&profile, Guard::ShadowNodes, policy, rule);
+        let claimed = Claimed::new("n", Publication::default());
+        assert_eq!(claimed.vouched(&profile, guarded.as_ref()).is_ok(), proof, "{policy} {rule}");
+    }
+    let other = builtin::profile("kubevirt").unwrap().unwrap();
+    let guarded = Guarded::seen(&profile, Guard::ShadowNodes, &policy, Rule::OwnNode);
+    assert!(Claimed::new("n", Publication::default()).vouched(&other, guarded.as_ref()).is_err(), "another profile");
 }

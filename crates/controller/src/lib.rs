@@ -5,9 +5,25 @@
 //! | [`desired`] | the one function that says what is written on a Node, and what is not, and why |
 //! | [`liveness`] | which nodes are silent, by what was seen and when |
 //! | [`fair`] | whose turn it is |
+//! | [`run`] | the running controller |
+//! | [`probe`] | whether the guard is seen to refuse |
+//! | [`report`], [`events`] | what it tells whoever runs it, and whoever looks with kubectl |
 //! | [`shared`] | labels and annotations that nodes have in common, kept once |
 
 pub mod desired;
+pub mod events;
 pub mod fair;
 pub mod liveness;
+mod pods;
+pub mod probe;
+pub mod report;
+pub mod run;
 pub mod shared;
+mod state;
+mod told;
+mod view;
+mod work;
+
+pub use report::Report;
+pub use run::{Controller, Settings};
+pub use view::{FIELD_MANAGER, MOST};

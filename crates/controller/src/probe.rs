@@ -1,0 +1,102 @@
+//! Whether the guard on ShadowNodes is seen to refuse what comes from another node.
+//!
+//! The probe is a dry run in the name of the agent, with the claims of a node that there is not. It counts only if our
+//! policy refuses it by the rule that binds an object to its node: five times in a row, over at least five seconds, since
+//! API servers learn of a policy one after the other. A probe that is let in ends the proof at once.
+
+use api::ShadowNode;
+use channels::{Trouble, answered};
+use http::Request;
+use kube::api::ListParams;
+use kube::{Api, Client, Resource as _};
+use ownership::Profile;
+use ownership::guard::Guard;
+use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
+use ownership::publication::Guarded;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// The group of probes, which has the agent's rights on ShadowNodes before any agent has them.
+pub const GROUP: &str = "nodebound:probe";
+/// The extra key that a probe is known by.
+pub const MARK: &str = "nodebound.io/probe";
+
+/// Refusals in a row that are a proof.
+const ENOUGH: u32 = 5;
+/// Between two probes, until there is a proof: more than five seconds from the first of five to the last.
+const SOON: Duration = Duration::from_millis(1300);
+/// Between two probes afterwards.
+const LATER: Duration = Duration::from_secs(60);
+/// A node that there is not.
+const ELSEWHERE: &str = "nodebound-probe-elsewhere";
+
+/// What one probe showed.
+enum Shown {
+    Refused(Guarded),
+    /// It was let in, or somebody else refused it.
+    Unguarded,
+    /// There is nothing to probe yet, or nobody answered.
+    Nothing,
+}
+
+/// Probes for ever, in the name of the agent; the client may impersonate it. Says whenever the answer changes.
+pub async fn probe(client: Client, profile: Profile, proof: watch::Sender<Option<Guarded>>) {
+    let mut refusals = 0_u32;
+    loop {
+        match once(&client, &profile).await {
+            Shown::Refused(guarded) => {
+                refusals = refusals.saturating_add(1);
+                if refusals == ENOUGH {
+                    proof.send_replace(Some(guarded));
+                }
+            }
+            Shown::Unguarded => {
+                refusals = 0;
+                proof.send_if_modified(|proof| proof.take().is_some());
+            }
+            Shown::Nothing => {}
+        }
+        sleep(if refusals >= ENOUGH { LATER } else { SOON }).await;
+    }
+}
+
+async fn once(client: &Client, profile: &Profile) -> Shown {
+    let shadows: Api<ShadowNode> = Api::all(client.clone());
+    let Ok(found) = answered(shadows.list_metadata(&ListParams::default().limit(1))).await else {
+        return Shown::Nothing;
+    };
+    let Some(name) = found.items.into_iter().next().and_then(|shadow| shadow.metadata.name) else {
+        return Shown::Nothing;
+    };
+    let Some(request) = request(profile, &name) else { return Shown::Nothing };
+    match answered(client.request::<Value>(request)).await {
+        Ok(_) => Shown::Unguarded,
+        Err(trouble) => shown(profile, &trouble),
+    }
+}
+
+fn shown(profile: &Profile, trouble: &Trouble) -> Shown {
+    use channels::{Cause, Refuser};
+    match &trouble.cause {
+        Cause::Refused(Refuser::Guard { policy, rule, .. }) => {
+            Guarded::seen(profile, Guard::ShadowNodes, policy, *rule).map_or(Shown::Unguarded, Shown::Refused)
+        }
+        Cause::Refused(_) => Shown::Unguarded,
+        _ => Shown::Nothing,
+    }
+}
+
+fn request(profile: &Profile, name: &str) -> Option<Request<Vec<u8>>> {
+    let url = ShadowNode::url_path(&(), None);
+    let claims = [(NODE_NAME, ELSEWHERE), (POD_NAME, "probe"), (POD_UID, "probe"), (MARK, "true")];
+    let request = Request::patch(format!("{url}/{name}?dryRun=All"))
+        .header("content-type", "application/merge-patch+json")
+        .header("impersonate-user", profile.username())
+        .header("impersonate-group", GROUP);
+    let request = claims.into_iter().fold(request, |request, (key, value)| {
+        request.header(format!("impersonate-extra-{}", key.replace('/', "%2f")), value)
+    });
+    request.body(b"{\"metadata\":{}}".to_vec()).ok()
+}

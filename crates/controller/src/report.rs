@@ -1,0 +1,151 @@
+//! What the controller tells whoever runs it.
+
+use channels::Cause;
+use ownership::guard::Rule;
+use std::fmt;
+
+use crate::desired::Held;
+use crate::liveness::Name;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Nodes.
+    Nodes,
+    /// ShadowNodes.
+    ShadowNodes,
+    /// The Leases of heartbeats.
+    Leases,
+    /// The pods of agents.
+    Pods,
+}
+
+/// One thing that happened. Each is told once, until it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Every watch has listed.
+    Synced,
+    /// A watch does not work.
+    Blind {
+        /// What is not seen.
+        kind: Kind,
+        /// Why.
+        cause: Cause,
+        /// What the server or the connection said.
+        message: String,
+    },
+    /// A watch works again.
+    Sighted(Kind),
+    /// It leads from now on, or does not any more.
+    Leading(bool),
+    /// The guard has been seen to refuse, or has not any more.
+    Guarded(bool),
+    /// A Node was written.
+    Wrote(Name),
+    /// An object in the middle was made.
+    Made(Kind, Name),
+    /// An object in the middle was removed: it belonged to an earlier Node of that name, or to none.
+    Removed(Kind, Name),
+    /// Keys of a publication were left out.
+    LeftOut {
+        /// The node.
+        node: Name,
+        /// The rule that they broke.
+        rule: Rule,
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// A publication was not taken.
+    Held {
+        /// The node.
+        node: Name,
+        /// Why.
+        held: Held,
+    },
+    /// A write failed.
+    Failed {
+        /// The node.
+        node: Name,
+        /// Why.
+        cause: Cause,
+        /// What the server or the connection said.
+        message: String,
+    },
+    /// A node has become silent.
+    Silent(Name),
+    /// A node has shown a sign of life.
+    Alive {
+        /// The node.
+        node: Name,
+        /// Whether it was silent before.
+        recovered: bool,
+    },
+    /// More nodes are silent than may be marked in a minute.
+    Limited,
+}
+
+impl Kind {
+    /// As people call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nodes => "Nodes",
+            Self::ShadowNodes => "ShadowNodes",
+            Self::Leases => "Leases",
+            Self::Pods => "Pods",
+        }
+    }
+}
+
+impl Report {
+    /// Whether somebody should look into it.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Blind { .. } | Self::LeftOut { .. } | Self::Failed { .. } | Self::Silent(_) | Self::Limited => true,
+            Self::Guarded(seen) => !seen,
+            Self::Held { held, .. } => *held != Held::NothingPublished,
+            _ => false,
+        }
+    }
+
+    /// The node that it is about, and one word for the reason of an Event, if it is worth one.
+    #[must_use]
+    pub fn event(&self) -> Option<(&Name, &'static str)> {
+        match self {
+            Self::LeftOut { node, .. } => Some((node, "KeysRefused")),
+            Self::Held { node, held } if *held != Held::NothingPublished => Some((node, "PublicationHeld")),
+            Self::Failed { node, cause, .. } if cause.is_refusal() => Some((node, "NodeWriteRefused")),
+            // virt-controller's word.
+            Self::Silent(node) => Some((node, "NodeUnresponsive")),
+            Self::Alive { node, recovered: true } => Some((node, "NodeResponsive")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Synced => f.write_str("everything has been listed"),
+            Self::Blind { kind, cause, message } => write!(f, "{} cannot be watched: {cause}: {message}", kind.word()),
+            Self::Sighted(kind) => write!(f, "{} are watched again", kind.word()),
+            Self::Leading(true) => f.write_str("this controller leads"),
+            Self::Leading(false) => f.write_str("this controller does not lead"),
+            Self::Guarded(true) => f.write_str("the guard has been seen to refuse what comes from other nodes"),
+            Self::Guarded(false) => f.write_str("the guard does not refuse what comes from other nodes"),
+            Self::Wrote(node) => write!(f, "Node {node} was written"),
+            Self::Made(kind, node) => write!(f, "{}: {node} was made", kind.word()),
+            Self::Removed(kind, node) => write!(f, "{}: {node} was removed, its Node is gone", kind.word()),
+            Self::LeftOut { node, rule, keys } => {
+                write!(f, "{node}: left out of the publication by rule {rule}: {}", keys.join(", "))
+            }
+            Self::Held { node, held } => write!(f, "{node}: what stands on the Node stays: {held}"),
+            Self::Failed { node, cause, message } => write!(f, "Node {node} was not written: {cause}: {message}"),
+            Self::Silent(node) => write!(f, "{node}: its agent is silent, the node is marked"),
+            Self::Alive { node, recovered: true } => write!(f, "{node}: its agent is not silent any more"),
+            Self::Alive { node, recovered: false } => write!(f, "{node}: its agent is alive"),
+            Self::Limited => f.write_str("more nodes are silent than may be marked in a minute; the others wait"),
+        }
+    }
+}

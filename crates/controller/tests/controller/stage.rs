@@ -1,0 +1,287 @@
+//! A cluster in a sandbox: Nodes, agents that publish by ShadowNodes, guards, and one or two controllers.
+
+use admission::UserInfo;
+use api::ShadowNode;
+use channels::{Backoff, Done, Failure, Publish as _, Wanted};
+use controller::{Controller, Report, Settings, probe};
+use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::core::DynamicObject;
+use kube::discovery::ApiResource;
+use kube::{Api, Client};
+use ownership::publication::Publication;
+use ownership::{Profile, identity, parse};
+use sandbox::Sandbox;
+use sandbox::adversity::{Effect, Matches, Rule, When};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+pub const SCHEDULABLE: &str = "kubevirt.io/schedulable";
+pub const HEARTBEAT: &str = "kubevirt.io/heartbeat";
+pub const CONTROLLER: &str = "system:serviceaccount:nodebound-system:nodebound-controller";
+const AGENT: &str = "system:serviceaccount:kubevirt:kubevirt-handler";
+
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub nodes: Api<Node>,
+    pub shadows: Api<ShadowNode>,
+    pub leases: Api<DynamicObject>,
+    pub admin: Client,
+    pub profile: Profile,
+    start: Instant,
+}
+
+/// A controller that runs.
+pub struct Running {
+    pub lead: watch::Sender<bool>,
+    reports: Arc<Mutex<Vec<(Duration, Report)>>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// An agent on a node.
+pub struct Agent {
+    channel: channels::ShadowNode,
+    pub wanted: Wanted,
+}
+
+pub fn profile(more: &str) -> Profile {
+    let text = format!(
+        "{{apiVersion: nodebound.io/v1alpha1, kind: AgentProfile, metadata: {{name: p}}, spec: {{
+            serviceAccount: {{namespace: kubevirt, name: kubevirt-handler}}, channel: ShadowNode,
+            labels: [{{domain: kubevirt.io}}, {{key: cpumanager, values: ['true', 'false']}}],
+            annotations: [{{domain: kubevirt.io}}],
+            liveness: {{source: Lease, mark: {{label: {SCHEDULABLE}, value: 'false'}}}} {more}}}}}"
+    );
+    parse::profile(&text).unwrap()
+}
+
+pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+pub async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// Trouble for the controller and the agents.
+pub fn trouble(effect: Effect, when: When) -> Rule {
+    let users = vec![CONTROLLER.to_owned(), AGENT.to_owned()];
+    Rule { matches: Matches { users, ..Matches::default() }, when, effect }
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        Self::with(profile(""), 1).await
+    }
+
+    pub async fn with(profile: Profile, seed: u64) -> Self {
+        let settings = sandbox::Settings { seed, ..sandbox::Settings::default() };
+        let sandbox = Sandbox::start(settings).unwrap();
+        grants().into_iter().for_each(|object| sandbox.plant(object));
+        let admin = Client::new(sandbox.admin(), "default");
+        let crds: Api<CustomResourceDefinition> = Api::all(admin.clone());
+        crds.create(&PostParams::default(), &api::shadow_node_definition()).await.unwrap();
+        let namespaces: Api<Namespace> = Api::all(admin.clone());
+        let namespace = serde_json::from_value(json!({"metadata": {"name": "nodebound-heartbeats"}})).unwrap();
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        let guards = manifests::guards(&profile);
+        guards.iter().flat_map(manifests::Guarding::objects).for_each(|object| sandbox.plant(object));
+        pass(5).await;
+        let lease = ApiResource::erase::<k8s_openapi::api::coordination::v1::Lease>(&());
+        Self {
+            nodes: Api::all(admin.clone()),
+            shadows: Api::all(admin.clone()),
+            leases: Api::namespaced_with(admin.clone(), "nodebound-heartbeats", &lease),
+            admin,
+            sandbox,
+            profile,
+            start: Instant::now(),
+        }
+    }
+
+    /// A kubelet registers a Node.
+    pub async fn register(&self, name: &str) {
+        let labels = json!({"kubernetes.io/hostname": name, "example.org/x": "1", "not-kubevirt.io/x": "1"});
+        let node = json!({"metadata": {"name": name, "labels": labels}});
+        self.nodes.create(&PostParams::default(), &serde_json::from_value(node).unwrap()).await.unwrap();
+    }
+
+    pub fn controller(&self, leads: bool) -> Running {
+        self.controller_with(leads, Settings::default())
+    }
+
+    pub fn controller_with(&self, leads: bool, settings: Settings) -> Running {
+        let client = Client::new(self.sandbox.connection_as(user(CONTROLLER, None)), "default");
+        let (lead, leading) = watch::channel(leads);
+        let (proof, guarded) = watch::channel(None);
+        let reports: Arc<Mutex<Vec<(Duration, Report)>>> = Arc::default();
+        let (told, start) = (reports.clone(), self.start);
+        let controller = Controller {
+            client: client.clone(),
+            profile: self.profile.clone(),
+            settings,
+            leading,
+            guarded,
+            report: Box::new(move |report| told.lock().unwrap().push((start.elapsed(), report))),
+        };
+        let probes = tokio::spawn(probe::probe(client, self.profile.clone(), proof));
+        let tasks = [tokio::spawn(controller.run(std::future::pending())), probes];
+        Running { lead, reports, tasks }
+    }
+
+    pub fn agent(&self, node: &str, labels: &[(&str, &str)]) -> Agent {
+        self.agent_of(node, node, labels)
+    }
+
+    /// What an agent with the token of another node can do.
+    pub fn agent_of(&self, token: &str, node: &str, labels: &[(&str, &str)]) -> Agent {
+        let client = Client::new(self.sandbox.connection_as(user(AGENT, Some(token))), "default");
+        let channel = channels::ShadowNode::new(client.clone(), node, self.profile.clone(), Backoff::seeded(1));
+        let publication = Publication { labels: map(labels), ..Publication::default() };
+        let wanted = Wanted { publication, ..Wanted::default() };
+        Agent { channel: channel.unwrap().beating(client, HEARTBEAT), wanted }
+    }
+
+    pub async fn labels(&self, node: &str) -> BTreeMap<String, String> {
+        self.nodes.get(node).await.unwrap().metadata.labels.unwrap_or_default()
+    }
+
+    pub async fn says(&self, node: &str, key: &str) -> Option<String> {
+        self.labels(node).await.remove(key)
+    }
+
+    pub async fn patched_by(&self, manager: &str, node: &str, metadata: Value) {
+        let parameters = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+        self.nodes.patch(node, &parameters, &Patch::Merge(json!({"metadata": metadata}))).await.unwrap();
+    }
+
+    /// Somebody writes a ShadowNode whom no guard holds back.
+    pub async fn shadow(&self, node: &str, metadata: Value) {
+        let body = Patch::Merge(json!({"metadata": metadata}));
+        self.shadows.patch(node, &PatchParams::default(), &body).await.unwrap();
+    }
+
+    pub async fn delete_node(&self, node: &str) {
+        self.nodes.delete(node, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub async fn counts(&self) -> [usize; 2] {
+        let all = ListParams::default();
+        [self.shadows.list(&all).await.unwrap().items.len(), self.leases.list(&all).await.unwrap().items.len()]
+    }
+
+    /// The time since the beginning.
+    pub fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Agent {
+    /// One heartbeat, with whatever is to be published.
+    pub async fn beat(&mut self, now: Duration) -> Result<Done, Failure> {
+        let (minutes, seconds) = (now.as_secs() / 60, now.as_secs() % 60);
+        let time =
+            format!("2026-01-{:02}T{:02}:{:02}:{seconds:02}Z", 1 + minutes / 1440, minutes / 60 % 24, minutes % 60);
+        self.wanted.publication.annotations.insert(HEARTBEAT.to_owned(), time);
+        self.channel.publish(&self.wanted).await
+    }
+
+    pub async fn look(&mut self) {
+        self.channel.read().await.unwrap();
+    }
+
+    /// A heartbeat a minute, for ever.
+    pub fn live(mut self, stage: &Stage) -> JoinHandle<()> {
+        let start = stage.start;
+        tokio::spawn(async move {
+            loop {
+                let wait = match self.beat(start.elapsed()).await {
+                    Ok(_) => Duration::from_secs(60),
+                    Err(failure) => failure.after,
+                };
+                tokio::time::sleep(wait).await;
+            }
+        })
+    }
+
+    pub fn wants(&mut self, labels: &[(&str, &str)]) {
+        self.wanted.publication.labels = map(labels);
+    }
+}
+
+impl Running {
+    pub fn kill(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+
+    pub fn reports(&self) -> Vec<Report> {
+        self.reports.lock().unwrap().iter().map(|(_, report)| report.clone()).collect()
+    }
+
+    pub fn writes(&self, node: &str) -> Vec<Duration> {
+        let reports = self.reports.lock().unwrap();
+        let writes = reports.iter().filter(|(_, report)| matches!(report, Report::Wrote(name) if **name == *node));
+        writes.map(|(time, _)| *time).collect()
+    }
+
+    pub fn silences(&self) -> Vec<(Duration, String)> {
+        let reports = self.reports.lock().unwrap();
+        let silent = reports.iter().filter_map(|(time, report)| match report {
+            Report::Silent(node) => Some((*time, node.to_string())),
+            _ => None,
+        });
+        silent.collect()
+    }
+}
+
+fn user(name: &str, node: Option<&str>) -> UserInfo {
+    let claims = |node: &str| {
+        let claims = [(identity::NODE_NAME, node), (identity::POD_NAME, "p"), (identity::POD_UID, "u")];
+        claims.map(|(key, value)| (key.to_owned(), vec![value.to_owned()]))
+    };
+    UserInfo {
+        username: name.to_owned(),
+        groups: vec!["system:serviceaccounts".to_owned(), "system:authenticated".to_owned()],
+        extra: node.map(claims).into_iter().flatten().collect(),
+        ..UserInfo::default()
+    }
+}
+
+fn role(name: &str, rules: Value, subject: Value) -> [Value; 2] {
+    let group = "rbac.authorization.k8s.io";
+    let api = format!("{group}/v1");
+    [
+        json!({"apiVersion": api, "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}),
+        json!({"apiVersion": api, "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name}, "subjects": [subject]}),
+    ]
+}
+
+fn grants() -> Vec<Value> {
+    let group = "rbac.authorization.k8s.io";
+    let user = |name: &str| json!({"kind": "User", "apiGroup": group, "name": name});
+    let agent = json!([
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]},
+        {"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "patch"]},
+    ]);
+    let controller = json!([
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "list", "watch", "create", "delete"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch", "create", "delete"]},
+        {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]},
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"]},
+    ]);
+    let probe = json!([{"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "patch"]}]);
+    let probes = json!({"kind": "Group", "apiGroup": group, "name": probe::GROUP});
+    [role("agent", agent, user(AGENT)), role("controller", controller, user(CONTROLLER)), role("probe", probe, probes)]
+        .into_iter()
+        .flatten()
+        .collect()
+}

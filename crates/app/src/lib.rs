@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`log`] | one line for each thing on standard error, as text or as JSON |
 //! | [`endpoints`] | `/metrics`, `/healthz` and `/readyz` on a port |
+//! | [`election`] | which of several programs leads |
 //! | [`signals`] | SIGTERM and SIGINT, as they come |
 
+pub mod election;
 pub mod endpoints;
 pub mod log;
 pub mod signals;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
     ("nodebound-api", &["nodebound-ownership"]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("nodebound-agent", &["nodebound-ownership", "nodebound-channels"]),
     ("nodebound-app", &[]),
     ("nodebound-agent-program", &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-agent"]),
+    ("nodebound-controller-program", &["nodebound-app", "nodebound-ownership", "nodebound-controller"]),
     ("nodebound-attack", &["nodebound-ownership", "nodebound-admission", "nodebound-api"]),
     ("nodebound-testkit", &[]),
     (

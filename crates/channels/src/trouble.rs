@@ -20,7 +20,8 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub(crate) fn unreadable(error: &dyn std::error::Error) -> Self {
+    /// An answer that cannot be read.
+    pub fn unreadable(error: &dyn std::error::Error) -> Self {
         let message = format!("the answer is no such object: {error}");
         Self { cause: Cause::Server(200), message, asked: Duration::ZERO }
     }

@@ -44,6 +44,8 @@ impl Settings {
 pub enum Sign<'a> {
     /// Nothing.
     None,
+    /// Nothing, on a node on which there once was an agent.
+    Missing,
     /// A heartbeat, as it is written.
     Beat(&'a str),
     /// The agent's pod is ready.
@@ -237,6 +239,8 @@ impl Life {
         let last = match (sign, self.last) {
             (Sign::Beat(text), last) => beat(text).unwrap_or_else(|| last.lost()),
             (Sign::None, last) => last.lost(),
+            (Sign::Missing, Last::Never) => Last::Lost,
+            (Sign::Missing, last) => last.lost(),
             (Sign::Ready, _) => Last::Ready,
             (Sign::Unready, _) => Last::Unready,
             (Sign::Leaving, _) => Last::Leaving,
@@ -249,7 +253,7 @@ impl Life {
             (_, Last::Ready) => self.live(now, None),
             (Last::Beat(_) | Last::Lost, Last::Beat(_)) => self.live(now, Some(now.saturating_add(timeout))),
             // The first one that is seen may be as old as you like.
-            (_, Last::Beat(_)) => self.begin(now, timeout),
+            (_, Last::Beat(_)) | (Last::Never, Last::Lost) => self.begin(now, timeout),
             (Last::Ready | Last::Never | Last::Unready, Last::Unready | Last::Leaving) => self.begin(now, timeout),
             _ => {}
         }

@@ -60,6 +60,16 @@ fn a_node_that_never_had_an_agent_is_never_silent() {
 }
 
 #[test]
+fn one_that_had_an_agent_before_anybody_looked_has_its_time_too() {
+    let (mut liveness, node) = (liveness(), name(1));
+    liveness.see(at(0), &node, Sign::Missing);
+    assert_eq!(liveness.next(), Some(at(300)));
+    liveness.see(at(200), &node, Sign::Missing);
+    liveness.see(at(250), &node, Sign::Beat(&time(0)));
+    assert_eq!((liveness.verdict(&node), liveness.next()), (Verdict::Alive, Some(at(550))), "there was none before");
+}
+
+#[test]
 fn silence_begins_after_the_timeout_and_ends_with_the_next_change() {
     let (mut liveness, node) = (liveness(), name(1));
     liveness.see(at(0), &node, Sign::Beat(&time(0)));

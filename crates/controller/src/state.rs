@@ -281,6 +281,8 @@ impl State {
         if !self.synced && kinds(&self.profile).into_iter().all(|kind| self.is_complete(kind)) {
             self.synced = true;
             (self.report)(Report::Synced);
+            let names: Vec<Name> = self.nodes.names().cloned().collect();
+            names.iter().for_each(|name| self.judge(now, name));
         }
     }
 
@@ -392,17 +394,25 @@ impl State {
             return;
         }
         let Some(node) = self.nodes.get(name) else { return self.liveness.forget(name) };
-        let sign = match self.kind_of_sign() {
+        let of_this_node = |owner: &Option<Box<str>>| owner.as_ref() == Some(&node.uid);
+        let beat = match self.kind_of_sign() {
             Kind::Leases => {
-                let lease = self.leases.get(name).filter(|lease| lease.owner.as_ref() == Some(&node.uid));
-                lease.and_then(|lease| lease.renewed.as_deref()).map_or(Sign::None, Sign::Beat)
+                let lease = self.leases.get(name).filter(|lease| of_this_node(&lease.owner));
+                lease.and_then(|lease| lease.renewed.as_deref())
             }
-            Kind::Pods => self.by_node.sign(name),
-            Kind::Nodes => node.annotation(&self.settings.heartbeat).map_or(Sign::None, Sign::Beat),
+            Kind::Nodes => node.annotation(&self.settings.heartbeat),
             Kind::ShadowNodes => {
-                let shadow = self.shadows.get(name).filter(|shadow| shadow.owner.as_ref() == Some(&node.uid));
-                shadow.and_then(|shadow| shadow.annotation(&self.settings.heartbeat)).map_or(Sign::None, Sign::Beat)
+                let shadow = self.shadows.get(name).filter(|shadow| of_this_node(&shadow.owner));
+                shadow.and_then(|shadow| shadow.annotation(&self.settings.heartbeat))
             }
+            Kind::Pods => None,
+        };
+        let sign = match (beat, self.kind_of_sign()) {
+            (_, Kind::Pods) => self.by_node.sign(name),
+            (Some(beat), _) => Sign::Beat(beat),
+            // Before everything is listed, nothing is missing.
+            (None, _) if node.is_ours() && self.synced => Sign::Missing,
+            (None, _) => Sign::None,
         };
         let before = self.liveness.verdict(name);
         if self.liveness.see(now, name, sign) {

@@ -231,6 +231,11 @@ impl Record {
         Ok((!self.labels.is_empty() || !self.annotations.is_empty()).then_some(publication))
     }
 
+    /// Whether anything on it is ours.
+    pub fn is_ours(&self) -> bool {
+        [&self.applied, &self.otherwise].into_iter().flatten().any(|keys| !keys.is_empty())
+    }
+
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key)
     }

@@ -116,6 +116,10 @@ impl Stage {
         self.controller_with(leads, Settings::default())
     }
 
+    pub fn controllers_way(&self) -> sandbox::Connection {
+        self.sandbox.connection_as(user(CONTROLLER, None))
+    }
+
     pub fn controller_with(&self, leads: bool, settings: Settings) -> Running {
         let client = Client::new(self.sandbox.connection_as(user(CONTROLLER, None)), "default");
         let (lead, leading) = watch::channel(leads);
@@ -193,7 +197,11 @@ impl Agent {
     }
 
     pub async fn look(&mut self) {
-        self.channel.read().await.unwrap();
+        self.try_look().await.unwrap();
+    }
+
+    pub async fn try_look(&mut self) -> Result<(), Failure> {
+        self.channel.read().await.map(drop)
     }
 
     /// A heartbeat a minute, for ever.
@@ -274,7 +282,8 @@ fn grants() -> Vec<Value> {
     let controller = json!([
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "list", "watch", "create", "delete"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch", "create", "delete"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+            "verbs": ["get", "list", "watch", "create", "update", "delete"]},
         {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]},
         {"apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"]},
     ]);

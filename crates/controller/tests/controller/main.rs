@@ -353,3 +353,53 @@ async fn the_guard_on_the_objects_in_the_middle_names_itself() {
         "{failure:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_of_somebody_else_is_marked_and_restores_itself() {
+    let stage = Stage::with(stage::of_somebody_else("Annotation"), 1).await;
+    for node in ["n", "without-agent"] {
+        stage.register(node).await;
+    }
+    let controller = stage.controller(true);
+    pass(1).await;
+    let beat = |minute: u64| {
+        let time = format!("2026-01-01T00:{minute:02}:00Z");
+        json!({"labels": {SCHEDULABLE: "true"}, "annotations": {stage::HEARTBEAT: time}})
+    };
+    for minute in 0..10 {
+        stage.patched_by("virt-handler", "n", beat(minute)).await;
+        pass(60).await;
+    }
+    assert_eq!(controller.writes("n").len(), 0);
+    pass(300).await;
+    assert_eq!(stage.says("n", SCHEDULABLE).await, text("false"));
+    for minute in 10..20 {
+        stage.patched_by("virt-handler", "n", beat(minute)).await;
+        pass(60).await;
+        assert_eq!(stage.says("n", SCHEDULABLE).await, text("true"), "minute {minute}");
+    }
+    assert_eq!((controller.writes("n").len(), stage.says("without-agent", SCHEDULABLE).await), (1, None), "no fight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_not_ready_speaks_for_its_agent() {
+    let stage = Stage::with(stage::of_somebody_else("PodReadiness"), 1).await;
+    for node in ["n", "m"] {
+        stage.register(node).await;
+        stage.patched_by("virt-handler", node, json!({"labels": {SCHEDULABLE: "true"}})).await;
+        stage.plant_pod(node);
+        stage.pod(node, true).await;
+    }
+    let controller = stage.controller(true);
+    pass(600).await;
+    assert_eq!(controller.silences(), []);
+    stage.pod("n", false).await;
+    pass(200).await;
+    assert_eq!(stage.says("n", SCHEDULABLE).await, text("true"), "it may come back");
+    pass(110).await;
+    assert_eq!(stage.says("n", SCHEDULABLE).await, text("false"));
+    let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(stage.admin.clone(), "kubevirt");
+    pods.delete("virt-handler-m", &DeleteParams::default().grace_period(0)).await.unwrap();
+    pass(2).await;
+    assert_eq!(stage.says("m", SCHEDULABLE).await, text("false"), "it has ended");
+}

@@ -61,6 +61,16 @@ pub fn profile(more: &str) -> Profile {
     parse::profile(&text).unwrap()
 }
 
+/// An agent of somebody else, which writes its Node itself.
+pub fn of_somebody_else(source: &str) -> Profile {
+    let mut profile = profile("").spec().clone();
+    profile.channel = ownership::spec::Channel::Direct;
+    let liveness = profile.liveness.take().unwrap();
+    let source = serde_json::from_value(json!(source)).unwrap();
+    profile.liveness = Some(ownership::spec::Liveness { source, ..liveness });
+    Profile::new("p", profile).unwrap()
+}
+
 pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
@@ -169,6 +179,21 @@ impl Stage {
     pub async fn shadow(&self, node: &str, metadata: Value) {
         let body = Patch::Merge(json!({"metadata": metadata}));
         self.shadows.patch(node, &PatchParams::default(), &body).await.unwrap();
+    }
+
+    /// The agent's pod on a node, ready or not.
+    pub async fn pod(&self, node: &str, ready: bool) {
+        let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.admin.clone(), "kubevirt");
+        let condition = json!([{"type": "Ready", "status": if ready { "True" } else { "False" }}]);
+        let body = Patch::Merge(json!({"status": {"conditions": condition}}));
+        pods.patch_status(&format!("virt-handler-{node}"), &PatchParams::default(), &body).await.unwrap();
+    }
+
+    pub fn plant_pod(&self, node: &str) {
+        let spec = json!({"serviceAccountName": "kubevirt-handler", "nodeName": node,
+            "containers": [{"name": "virt-handler", "image": "virt-handler"}]});
+        let metadata = json!({"name": format!("virt-handler-{node}"), "namespace": "kubevirt"});
+        self.sandbox.plant(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}));
     }
 
     pub async fn delete_node(&self, node: &str) {
@@ -284,6 +309,7 @@ fn grants() -> Vec<Value> {
         {"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "list", "watch", "create", "delete"]},
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
             "verbs": ["get", "list", "watch", "create", "update", "delete"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]},
         {"apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"]},
     ]);

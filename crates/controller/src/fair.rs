@@ -14,7 +14,12 @@ pub struct Fair<K> {
     ready: VecDeque<K>,
     waiting: BTreeSet<(Duration, K)>,
     states: HashMap<K, State>,
+    /// With so many states it is time to forget some.
+    many: usize,
 }
+
+/// So many states are never too many.
+const FEW: usize = 1024;
 
 /// Where a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +36,7 @@ impl<K: Clone + Eq + Hash + Ord> Fair<K> {
     /// Each key has its turn at most once in `pace`.
     #[must_use]
     pub fn new(pace: Duration) -> Self {
-        Self { pace, ready: VecDeque::new(), waiting: BTreeSet::new(), states: HashMap::new() }
+        Self { pace, ready: VecDeque::new(), waiting: BTreeSet::new(), states: HashMap::new(), many: FEW }
     }
 
     /// A key wants its turn.
@@ -78,7 +83,10 @@ impl<K: Clone + Eq + Hash + Ord> Fair<K> {
             Some(time) => self.wait(key, time.max(earliest)),
             None if again => self.wait(key, earliest),
             None if earliest <= now => drop(self.states.remove(key)),
-            None => drop(self.states.insert(key.clone(), State::NotBefore { time: earliest, wants: false })),
+            None => {
+                self.states.insert(key.clone(), State::NotBefore { time: earliest, wants: false });
+                self.tidy(now);
+            }
         }
     }
 
@@ -116,9 +124,12 @@ impl<K: Clone + Eq + Hash + Ord> Fair<K> {
         self.len() == 0
     }
 
-    /// Forgets those who want nothing and whose pace is over.
-    pub fn tidy(&mut self, now: Duration) {
-        self.states.retain(|_, state| !matches!(state, State::NotBefore { time, wants: false } if *time <= now));
+    /// Forgets those who want nothing and whose pace is over, once there are many.
+    fn tidy(&mut self, now: Duration) {
+        if self.states.len() > self.many {
+            self.states.retain(|_, state| !matches!(state, State::NotBefore { time, wants: false } if *time <= now));
+            self.many = FEW.max(self.states.len().saturating_mul(2));
+        }
     }
 
     fn enter(&mut self, key: K) {
@@ -192,6 +203,17 @@ mod tests {
         fair.forget(&"a");
         fair.retry(at(1), &"a", at(1));
         assert!(fair.is_empty());
+    }
+
+    #[test]
+    fn those_who_want_nothing_are_forgotten() {
+        let mut fair = Fair::new(at(1000));
+        for key in 0..20_000_u64 {
+            fair.add(at(key), &key);
+            fair.take(at(key));
+            fair.done(at(key), &key);
+        }
+        assert!(fair.states.len() <= 2 * FEW, "{}", fair.states.len());
     }
 
     #[test]

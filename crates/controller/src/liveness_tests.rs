@@ -77,7 +77,7 @@ fn silence_begins_after_the_timeout_and_ends_with_the_next_change() {
     assert!(liveness.see(at(10), &node, Sign::Beat(&time(10))));
     assert_eq!((liveness.verdict(&node), liveness.next()), (Verdict::Alive, Some(at(310))));
     assert!(liveness.suspects(at(309)).is_empty());
-    assert_eq!(liveness.suspects(at(310)), [node.clone()]);
+    assert_eq!(liveness.suspects(at(310)), std::slice::from_ref(&node));
     assert!(liveness.suspects(at(311)).is_empty(), "a suspect is named once");
     assert_eq!(liveness.confirm(at(311), &node), Confirmed::Silent);
     assert!(!liveness.see(at(400), &node, Sign::Beat(&time(10))));

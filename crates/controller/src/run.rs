@@ -78,7 +78,7 @@ pub(crate) enum Sight {
     Node(Observation<PartialObjectMeta<Node>>),
     Shadow(Observation<PartialObjectMeta<ShadowNode>>),
     Lease(Observation<DynamicObject>),
-    Pod(Observation<Pod>),
+    Pod(Box<Observation<Pod>>),
 }
 
 impl Controller {
@@ -177,7 +177,7 @@ fn observe(client: &Client, profile: &Profile, seed: u64) -> (mpsc::Receiver<Sig
             Kind::Pods => {
                 let namespace = &profile.service_account().namespace;
                 let pods = Watched::of(Api::<Pod>::namespaced(client.clone(), namespace), backoff(4));
-                watches.spawn(pass_on(pods, Sight::Pod, sender));
+                watches.spawn(pass_on(pods, |seen| Sight::Pod(Box::new(seen)), sender));
             }
         }
     }

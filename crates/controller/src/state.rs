@@ -276,7 +276,7 @@ impl State {
             Sight::Node(seen) => self.node(now, seen),
             Sight::Shadow(seen) => self.shadow(now, seen),
             Sight::Lease(seen) => self.lease(now, seen),
-            Sight::Pod(seen) => self.pod(now, seen),
+            Sight::Pod(seen) => self.pod(now, *seen),
         }
         if !self.synced && kinds(&self.profile).into_iter().all(|kind| self.is_complete(kind)) {
             self.synced = true;

@@ -6,12 +6,14 @@ use agent::configuration::Watched;
 use agent::life::Pace;
 use agent::run::Agent;
 use agent::{Architecture, Host};
-use channels::{Backoff, Direct};
+use channels::{Backoff, Direct, Publish};
+use controller::Controller;
 use futures_util::StreamExt as _;
 use http::{Method, Request};
 use http_body::Body as _;
-use k8s_openapi::api::core::v1::Node;
-use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
+use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::client::Body;
 use kube::{Api, Client};
 use ownership::{Profile, builtin, identity};
@@ -26,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
@@ -48,12 +50,15 @@ async fn table() {
         "| | Node writes at the start | an hour | bytes of them | other writes | bytes of them | told to each watcher of Nodes |"
     );
     println!("|---|---|---|---|---|---|---|");
-    line("virt-handler, as of August 2026", virt_handler).await;
-    line("nodebound-agent, Direct", direct).await;
+    line("virt-handler, as of August 2026", Stage::new(Way::Direct).await, virt_handler).await;
+    line("nodebound-agent, Direct", Stage::new(Way::Direct).await, direct).await;
+    let stage = Stage::new(Way::ShadowNode).await;
+    let controller = controller(&stage);
+    line("nodebound-agent and controller, ShadowNode", stage, shadow_node).await;
+    controller.abort();
 }
 
-async fn line(name: &str, run: fn(&Stage, u64) -> JoinHandle<()>) {
-    let stage = Stage::new();
+async fn line(name: &str, stage: Stage, run: fn(&Stage, u64) -> JoinHandle<()>) {
     let running: Vec<JoinHandle<()>> = (0..NODES).map(|number| run(&stage, number)).collect();
     sleep(START).await;
     let start = stage.meter.take();
@@ -106,11 +111,13 @@ impl Meter {
     }
 
     fn count(&self, request: &Request<Body>) {
-        if request.method() == Method::GET || request.uri().path().contains("/authentication.k8s.io/") {
+        let uri = request.uri();
+        let is_dry_run = uri.query().is_some_and(|query| query.contains("dryRun"));
+        if request.method() == Method::GET || is_dry_run || uri.path().contains("/authentication.k8s.io/") {
             return;
         }
         let mut counted = self.0.lock().expect("nothing panics");
-        let is_node = request.uri().path().starts_with("/api/v1/nodes/");
+        let is_node = uri.path().starts_with("/api/v1/nodes/");
         let (count, bytes) = if is_node { &mut counted.nodes } else { &mut counted.others };
         *count += 1;
         *bytes += request.body().size_hint().exact().unwrap_or_default();
@@ -142,22 +149,52 @@ impl Service<Request<Body>> for Metered {
 /// A cluster with its Nodes, and one host that all of them are.
 struct Stage {
     sandbox: Sandbox,
+    profile: Profile,
     host: Arc<TempDir>,
     meter: Meter,
     start: Instant,
 }
 
+/// How publications reach the Nodes.
+#[derive(Clone, Copy)]
+enum Way {
+    Direct,
+    ShadowNode,
+}
+
+impl Way {
+    fn profile(self) -> Profile {
+        let text = builtin::PROFILES.iter().find(|(name, _)| *name == "kubevirt-least").expect("is built in").1;
+        let more = match self {
+            Self::Direct => "",
+            Self::ShadowNode => {
+                "  channel: ShadowNode\n  liveness: {source: Lease, mark: {label: kubevirt.io/schedulable, value: 'false'}}\n"
+            }
+        };
+        ownership::parse::profile(&format!("{text}{more}")).expect("is valid")
+    }
+}
+
 impl Stage {
-    fn new() -> Self {
-        let sandbox = Sandbox::start(Settings::default()).expect("starts");
+    async fn new(way: Way) -> Self {
+        let (sandbox, profile) = (Sandbox::start(Settings::default()).expect("starts"), way.profile());
         for number in 0..NODES {
             let mut node = tests::nodes::node(0);
             node["metadata"] = json!({"name": name(number), "labels": {"kubernetes.io/hostname": name(number)}});
             sandbox.plant(node);
         }
-        grants().into_iter().for_each(|object| sandbox.plant(object));
-        manifests::guards(&profile()).iter().flat_map(manifests::Guarding::objects).for_each(|o| sandbox.plant(o));
-        Self { sandbox, host: Arc::new(host()), meter: Meter::default(), start: Instant::now() }
+        grants(&profile).into_iter().for_each(|object| sandbox.plant(object));
+        let admin = Client::new(sandbox.admin(), "default");
+        let definitions: Api<CustomResourceDefinition> = Api::all(admin.clone());
+        definitions.create(&PostParams::default(), &api::shadow_node_definition()).await.expect("is created");
+        let namespace = json!({"metadata": {"name": ownership::guard::HEARTBEATS}});
+        let namespace: Namespace = serde_json::from_value(namespace).expect("is a namespace");
+        Api::all(admin).create(&PostParams::default(), &namespace).await.expect("is created");
+        manifests::guards(&profile).iter().flat_map(manifests::Guarding::objects).for_each(|o| sandbox.plant(o));
+        let (host, meter) = (Arc::new(host()), Meter::default());
+        // The definition takes effect.
+        sleep(Duration::from_secs(5)).await;
+        Self { sandbox, profile, host, meter, start: Instant::now() }
     }
 
     fn nodes(&self) -> Api<Node> {
@@ -168,7 +205,7 @@ impl Stage {
         let claims =
             [(identity::NODE_NAME, name(number)), (identity::POD_NAME, "p".into()), (identity::POD_UID, "u".into())];
         let user = admission::UserInfo {
-            username: profile().username().to_owned(),
+            username: self.profile.username().to_owned(),
             groups: vec!["system:authenticated".to_owned()],
             extra: claims.into_iter().map(|(key, value)| (key.to_owned(), vec![value])).collect(),
             ..admission::UserInfo::default()
@@ -181,15 +218,11 @@ fn name(number: u64) -> String {
     format!("node-{number}")
 }
 
-fn profile() -> Profile {
-    builtin::profile("kubevirt-least").expect("is built in").expect("is valid")
-}
-
-fn grants() -> [Value; 2] {
+fn grants(profile: &Profile) -> [Value; 2] {
     let group = "rbac.authorization.k8s.io";
     let rules = json!([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
-        {"apiGroups": ["kubevirt.io"], "resources": ["kubevirts"], "verbs": ["list"]}]);
-    let subject = json!({"kind": "User", "apiGroup": group, "name": profile().username()});
+        {"apiGroups": ["nodebound.io", "coordination.k8s.io"], "resources": ["shadownodes", "leases"], "verbs": ["get", "patch"]}]);
+    let subject = json!({"kind": "User", "apiGroup": group, "name": profile.username()});
     [
         json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "agent"}, "rules": rules}),
         json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "agent"},
@@ -207,14 +240,25 @@ fn host() -> TempDir {
     folder
 }
 
-/// An agent of ours.
+/// An agent of ours that writes its Node.
 fn direct(stage: &Stage, number: u64) -> JoinHandle<()> {
-    let client = stage.client(number);
+    let backoff = Backoff::seeded(number);
+    let channel = Direct::new(stage.client(number), &name(number), stage.profile.clone(), backoff);
+    agent(stage, number, channel.expect("is a name"))
+}
+
+/// An agent of ours that may write no Node.
+fn shadow_node(stage: &Stage, number: u64) -> JoinHandle<()> {
+    let (client, backoff) = (stage.client(number), Backoff::seeded(number));
+    let channel = channels::ShadowNode::new(client.clone(), &name(number), stage.profile.clone(), backoff);
+    agent(stage, number, channel.expect("is a name").beating(client, agent::keys::HEARTBEAT))
+}
+
+fn agent<C: Publish + Send + 'static>(stage: &Stage, number: u64, channel: C) -> JoinHandle<()> {
     let (host, start, folder) = (stage.host.clone(), stage.start, stage.host.path().to_owned());
-    let channel = Direct::new(client, &name(number), profile(), Backoff::seeded(number)).expect("is a name");
     let agent = Agent {
         channel,
-        profile: profile(),
+        profile: stage.profile.clone(),
         host: on(&folder),
         kubevirt: None,
         file: Watched::new(Some(folder.join("agent.yaml"))),
@@ -229,6 +273,19 @@ fn direct(stage: &Stage, number: u64) -> JoinHandle<()> {
         let (_stop, stops) = mpsc::channel(1);
         agent.run(stops).await;
         drop(host);
+    })
+}
+
+/// The controller, with the proof that the guard holds.
+fn controller(stage: &Stage) -> JoinHandle<()> {
+    let client = Client::new(Metered { inner: stage.sandbox.admin(), meter: stage.meter.clone() }, "default");
+    let (profile, (proof, guarded)) = (stage.profile.clone(), watch::channel(None));
+    tokio::spawn(async move {
+        let (_lead, leading) = watch::channel(true);
+        let settings = controller::Settings::default();
+        let probes = controller::probe::probe(client.clone(), profile.clone(), proof);
+        let running = Controller { client, profile, settings, leading, guarded, report: Box::new(|_| ()) };
+        tokio::join!(probes, running.run(std::future::pending()));
     })
 }
 

@@ -38,6 +38,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "nodebound-admission",
             "nodebound-agent",
             "nodebound-channels",
+            "nodebound-controller",
             "nodebound-api",
             "nodebound-attack",
             "nodebound-manifests",
@@ -50,6 +51,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
         &[
             "nodebound",
             "nodebound-agent-program",
+            "nodebound-controller-program",
             "nodebound-ownership",
             "nodebound-api",
             "nodebound-attack",

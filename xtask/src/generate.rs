@@ -55,7 +55,7 @@ fn definition(kind: &str, object: serde_json::Value) -> Result<File> {
 /// The help of every command.
 fn reference() -> File {
     let mut text = "<!-- Made by `cargo xtask generate`. -->\n\n# Commands\n".to_owned();
-    for command in [nodebound::command_line(), agent_program::command()] {
+    for command in [nodebound::command_line(), agent_program::command(), controller_program::command()] {
         let mut command = command.term_width(100);
         command.build();
         let name = command.get_name().to_owned();

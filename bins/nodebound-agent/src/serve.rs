@@ -3,13 +3,15 @@
 use agent::Host;
 use agent::configuration::Watched;
 use agent::events::Events;
+use agent::keys;
 use agent::kubevirt::KubeVirt;
 use agent::life::Pace;
 use agent::report::Report;
 use agent::run::{Agent, Ended};
-use anyhow::Context as _;
-use channels::{Backoff, Direct};
+use anyhow::{Context as _, bail};
+use channels::{Backoff, Direct, ShadowNode};
 use kube::Client;
+use ownership::spec::Channel;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -41,14 +43,14 @@ async fn serve(arguments: Arguments) -> anyhow::Result<Ended> {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         tokio::spawn(telemetry.endpoints().serve(listener));
     }
-    let channel = Direct::new(client.clone(), &node, profile.clone(), Backoff::seeded(rand::random()))?;
     let events = events(Events::new(client.clone(), &node));
+    let backoff = Backoff::seeded(rand::random());
     let agent = Agent {
         handover: handover.is_some(),
-        channel: channel.adopting(handover),
-        profile,
+        channel: (),
+        profile: profile.clone(),
         host: Host::default(),
-        kubevirt: Some(KubeVirt::new(client)),
+        kubevirt: Some(KubeVirt::new(client.clone())),
         file: Watched::new(config),
         pace: Pace::default(),
         look: LOOK,
@@ -60,7 +62,20 @@ async fn serve(arguments: Arguments) -> anyhow::Result<Ended> {
             let _ = events.try_send(report);
         }),
     };
-    Ok(agent.run(stops).await)
+    Ok(match profile.channel() {
+        Channel::Direct => {
+            let channel = Direct::new(client, &node, profile, backoff)?.adopting(handover);
+            agent.over(channel).run(stops).await
+        }
+        Channel::ShadowNode if handover.is_some() => {
+            bail!("--handover: with ShadowNodes the controller takes over, by --adopt")
+        }
+        Channel::ShadowNode => {
+            let channel = ShadowNode::new(client.clone(), &node, profile, backoff)?.beating(client, keys::HEARTBEAT);
+            agent.over(channel).run(stops).await
+        }
+        other => bail!("the profile's channel {other:?} is none of this version's: Direct and ShadowNode are"),
+    })
 }
 
 /// Writes Events beside the agent's work.

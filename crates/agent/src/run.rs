@@ -54,6 +54,15 @@ pub enum Ended {
     Unmarked,
 }
 
+impl<C> Agent<C> {
+    /// The same agent with another way to its Node.
+    #[must_use]
+    pub fn over<D>(self, channel: D) -> Agent<D> {
+        let Self { channel: _, profile, host, kubevirt, file, handover, pace, look, seed, clock, report } = self;
+        Agent { channel, profile, host, kubevirt, file, handover, pace, look, seed, clock, report }
+    }
+}
+
 impl<C: Publish> Agent<C> {
     /// Runs until it is told to stop: once, and it marks its Node first; twice, and it ends at once.
     pub async fn run(self, mut stops: mpsc::Receiver<()>) -> Ended {

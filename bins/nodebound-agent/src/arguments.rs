@@ -40,6 +40,12 @@ pub(crate) enum Output {
     Json,
 }
 
+impl app::program::Arguments for Arguments {
+    fn flags(&self) -> &app::Flags {
+        &self.flags
+    }
+}
+
 impl Arguments {
     pub fn profile(&self) -> anyhow::Result<Profile> {
         if let Some(profile) = builtin::profile(&self.profile) {

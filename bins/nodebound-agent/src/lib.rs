@@ -7,17 +7,13 @@ mod serve;
 mod telemetry;
 
 use agent::run::Ended;
-use clap::{CommandFactory as _, Parser as _};
+use app::program::UNDONE;
+use clap::CommandFactory as _;
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
 use arguments::Arguments;
-
-/// What the program ends with: the Node could not be marked at the end.
-const UNMARKED: u8 = 1;
-/// Wrong usage or bad input.
-const USAGE: u8 = 2;
 
 /// The command line, for whoever describes it.
 #[must_use]
@@ -27,22 +23,13 @@ pub fn command() -> clap::Command {
 
 /// Runs one command line.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(UNMARKED) };
-        }
-    };
-    app::log::start(arguments.flags.log_level, arguments.flags.log_format);
-    match run(arguments) {
-        Ok(Ended::Marked) => ExitCode::SUCCESS,
-        Ok(Ended::Unmarked) => ExitCode::from(UNMARKED),
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::from(USAGE)
-        }
-    }
+    app::program::main(arguments, |arguments: Arguments| {
+        run(arguments).map(|ended| match ended {
+            Ended::Marked => ExitCode::SUCCESS,
+            // The Node could not be marked at the end.
+            Ended::Unmarked => ExitCode::from(UNDONE),
+        })
+    })
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<Ended> {

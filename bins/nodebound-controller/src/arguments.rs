@@ -36,6 +36,12 @@ pub(crate) struct Arguments {
     pub flags: app::Flags,
 }
 
+impl app::program::Arguments for Arguments {
+    fn flags(&self) -> &app::Flags {
+        &self.flags
+    }
+}
+
 impl Arguments {
     pub fn profile(&self) -> anyhow::Result<Profile> {
         if let Some(profile) = builtin::profile(&self.profile) {

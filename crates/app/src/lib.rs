@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`program`] | from a command line to an exit code |
 //! | [`log`] | one line for each thing on standard error, as text or as JSON |
 //! | [`endpoints`] | `/metrics`, `/healthz` and `/readyz` on a port |
 //! | [`election`] | which of several programs leads |
@@ -10,6 +11,7 @@
 pub mod election;
 pub mod endpoints;
 pub mod log;
+pub mod program;
 pub mod signals;
 
 use clap::Args;

@@ -14,6 +14,10 @@ use tokio::time::sleep;
 use crate::trouble::{Trouble, answered};
 use crate::{Backoff, Cause};
 
+/// Objects in a page of a list. A page is in memory as a whole, and a Node with its managed fields takes much when it is
+/// decoded.
+const PAGE: u32 = 100;
+
 /// ShadowNodes without what they may hold some day beside their metadata.
 pub type ShadowNodes = Watched<PartialObjectMeta<api::ShadowNode>>;
 
@@ -109,7 +113,7 @@ fn events<K>(api: Api<K>) -> impl Stream<Item = watcher::Result<Event<K>>> + Sen
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher(api, Config::default())
+    watcher(api, Config::default().page_size(PAGE))
 }
 
 impl<K> Observe for Watched<K>

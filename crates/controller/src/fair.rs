@@ -76,6 +76,15 @@ impl<K: Clone + Eq + Hash + Ord> Fair<K> {
         self.finish(key, now, Some(now.saturating_add(after)));
     }
 
+    /// There was nothing to do in a key's turn: it has another one as soon as it wants it.
+    pub fn pass(&mut self, key: &K) {
+        match self.states.remove(key) {
+            Some(State::Busy { again: true, .. }) => self.enter(key.clone()),
+            Some(State::Busy { .. }) | None => {}
+            Some(other) => drop(self.states.insert(key.clone(), other)),
+        }
+    }
+
     fn finish(&mut self, key: &K, now: Duration, retry: Option<Duration>) {
         let Some(State::Busy { began, again }) = self.states.get(key).copied() else { return };
         let earliest = began.saturating_add(self.pace);
@@ -154,6 +163,21 @@ mod tests {
 
     fn fair() -> Fair<&'static str> {
         Fair::new(at(1000))
+    }
+
+    #[test]
+    fn a_turn_without_work_delays_nothing() {
+        let mut fair = fair();
+        fair.add(at(0), &"a");
+        assert_eq!(fair.take(at(0)), Some("a"));
+        fair.pass(&"a");
+        assert!(fair.is_empty());
+        fair.add(at(1), &"a");
+        fair.pass(&"a");
+        assert_eq!(fair.take(at(1)), Some("a"), "whose turn has not come loses nothing");
+        fair.add(at(1), &"a");
+        fair.pass(&"a");
+        assert_eq!(fair.take(at(1)), Some("a"), "it asked for another one");
     }
 
     #[test]

@@ -24,8 +24,8 @@ use crate::work::{self, Cluster, Fresh, Worked};
 /// Told what happens.
 pub type Reporter = Box<dyn FnMut(Report) + Send>;
 
-/// What was seen and not yet taken in.
-const WAITING: usize = 1024;
+/// What was seen and not yet taken in: few, since they are larger than what is kept of them.
+const WAITING: usize = 64;
 
 /// How a controller works.
 #[derive(Clone, Debug)]

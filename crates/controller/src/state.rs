@@ -128,7 +128,7 @@ impl State {
             if !steps.is_empty() {
                 return Some(Job::Work(node, steps));
             }
-            self.queue.done(now, &node);
+            self.queue.pass(&node);
         }
         None
     }

@@ -1,13 +1,16 @@
 //! Plain requests and answers, because a test compares what a client is told to the letter.
 
 use api::cases::Identity;
+use http::header::AUTHORIZATION;
 use http::request::Builder;
-use http::{Request, Uri};
+use http::{HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::{Client, Config};
 use serde_json::{Value, json};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tower_service::Service;
 
 /// How long an answer may take; one that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,6 +79,35 @@ pub(super) fn client(port: u16, token: &str) -> Client {
     let mut config = configuration(port);
     config.auth_info.token = Some(token.into());
     Client::try_from(config).expect("the configuration is complete")
+}
+
+/// A way into a sandbox of this process, as the bearer of a token.
+#[derive(Clone)]
+pub(super) struct Bearing {
+    connection: sandbox::Connection,
+    authorization: HeaderValue,
+}
+
+impl Bearing {
+    pub(super) fn new(connection: sandbox::Connection, token: &str) -> Self {
+        let authorization = format!("Bearer {token}").parse().expect("a token is a header's value");
+        Self { connection, authorization }
+    }
+}
+
+impl Service<Request<Body>> for Bearing {
+    type Response = <sandbox::Connection as Service<Request<Body>>>::Response;
+    type Error = <sandbox::Connection as Service<Request<Body>>>::Error;
+    type Future = <sandbox::Connection as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Body>>::poll_ready(&mut self.connection, context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        request.headers_mut().insert(AUTHORIZATION, self.authorization.clone());
+        self.connection.call(request)
+    }
 }
 
 /// A client of the API server on a port of this machine, as nobody.

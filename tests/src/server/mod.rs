@@ -135,6 +135,20 @@ impl Server {
         }
     }
 
+    /// A client of the bearer of a token.
+    ///
+    /// # Panics
+    /// Outside an asynchronous runtime.
+    #[must_use]
+    pub fn bearing(&self, token: &str) -> kube::Client {
+        match &self.running {
+            Running::Inside(sandbox) => {
+                kube::Client::new(exchange::Bearing::new(sandbox.connection(), token), "default")
+            }
+            Running::Processes { port, .. } => exchange::client(*port, token),
+        }
+    }
+
     /// The server as one that is attacked.
     ///
     /// # Panics

@@ -27,6 +27,8 @@ pub struct Given<'a> {
     pub guarded: Option<&'a Guarded>,
     /// Whether the node is alive.
     pub verdict: Verdict,
+    /// Whether somebody else has taken the mark of this silence back.
+    pub taken_back: bool,
 }
 
 /// What we wrote on a Node, by the way in which we did.
@@ -168,7 +170,7 @@ fn is_marked(given: &Given<'_>, written: &Keys) -> bool {
     let Some(liveness) = &given.profile.spec().liveness else { return false };
     let mark = &liveness.mark;
     match given.verdict {
-        Verdict::Silent => true,
+        Verdict::Silent => !given.taken_back,
         Verdict::Alive => false,
         Verdict::Unknown => {
             written.labels.contains(&mark.label) && given.node.labels().get(&mark.label) == Some(&*mark.value)

@@ -56,6 +56,7 @@ impl Case<'_> {
             published: publication.as_ref().map_or(Published::Nothing, Published::This),
             guarded: guarded.as_ref(),
             verdict: self.verdict,
+            taken_back: false,
         })
     }
 }
@@ -194,8 +195,15 @@ fn what_was_not_applied_is_removed_by_name() {
         let publication = publication(labels);
         let (written, node) = (&written, Object::new(&node).unwrap());
         let published = Published::This(&publication);
-        let given =
-            Given { profile: &profile, node, written, published, guarded: guarded.as_ref(), verdict: Verdict::Alive };
+        let given = Given {
+            profile: &profile,
+            node,
+            written,
+            published,
+            guarded: guarded.as_ref(),
+            verdict: Verdict::Alive,
+            taken_back: false,
+        };
         desired(&given).patch.map(|(_, way)| way)
     };
     assert_eq!(way(&[("kubevirt.io/a", "1")]), Some(Way::Merge));
@@ -243,7 +251,7 @@ proptest! {
         for round in 0..2 {
             let node = json!({"metadata": {"name": "n", "uid": "u", "labels": present}});
             let written = Written { applied: Keys { labels: applied.clone(), annotations: BTreeSet::new() }, otherwise: Keys::default() };
-            let given = Given { profile: &profile, node: Object::new(&node).unwrap(), written: &written, published: Published::This(&publication), guarded: guarded.as_ref(), verdict };
+            let given = Given { profile: &profile, node: Object::new(&node).unwrap(), written: &written, published: Published::This(&publication), guarded: guarded.as_ref(), verdict, taken_back: false };
             let Some((patch, _)) = desired(&given).patch else { break };
             prop_assert_eq!(round, 0, "nothing is left to do after the first: {:?}", patch);
             prop_assert!(patch.labels().keys().all(|key| owned(key)));

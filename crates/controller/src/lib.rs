@@ -13,13 +13,17 @@
 pub mod desired;
 pub mod events;
 pub mod fair;
+mod intake;
+mod latch;
 pub mod liveness;
 mod pods;
 pub mod probe;
 pub mod report;
+mod rescue;
 pub mod run;
 pub mod shared;
 mod state;
+mod stranded;
 mod told;
 mod view;
 mod work;

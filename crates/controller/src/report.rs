@@ -3,6 +3,7 @@
 use channels::Cause;
 use ownership::guard::Rule;
 use std::fmt;
+use std::time::Duration;
 
 use crate::desired::Held;
 use crate::liveness::Name;
@@ -18,6 +19,10 @@ pub enum Kind {
     Leases,
     /// The pods of agents.
     Pods,
+    /// The DaemonSets of agents.
+    DaemonSets,
+    /// Virtual machine instances.
+    VirtualMachines,
 }
 
 /// One thing that happened. Each is told once, until it ends.
@@ -80,6 +85,30 @@ pub enum Report {
         /// Whether it was silent before.
         recovered: bool,
     },
+    /// The mark of a silent node was taken back by somebody else, and stays so until the silence ends.
+    Overruled(Name),
+    /// A publication has reached its Node, so long after it was seen.
+    Took(Duration),
+    /// So many nodes wait for their turn.
+    Waiting(usize),
+    /// A virtual machine had no living pod on a node that is silent or gone, and is Failed.
+    Stranded {
+        /// The node.
+        node: Name,
+        /// Its namespace, name and UID.
+        machine: [String; 3],
+    },
+    /// There are virtual machines on a silent node, and no agent is to be expected there.
+    Orphaned(Name),
+    /// Something could not be done for the virtual machines of a node.
+    NotRescued {
+        /// The node.
+        node: Name,
+        /// Why.
+        cause: Cause,
+        /// What the server or the connection said.
+        message: String,
+    },
     /// More nodes are silent than may be marked in a minute.
     Limited,
 }
@@ -93,6 +122,8 @@ impl Kind {
             Self::ShadowNodes => "ShadowNodes",
             Self::Leases => "Leases",
             Self::Pods => "Pods",
+            Self::DaemonSets => "DaemonSets",
+            Self::VirtualMachines => "VirtualMachineInstances",
         }
     }
 }
@@ -103,6 +134,7 @@ impl Report {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Blind { .. } | Self::LeftOut { .. } | Self::Failed { .. } | Self::Silent(_) | Self::Limited => true,
+            Self::Overruled(_) | Self::Orphaned(_) | Self::NotRescued { .. } | Self::Stranded { .. } => true,
             Self::Guarded(seen) => !seen,
             Self::Held { held, .. } => *held != Held::NothingPublished,
             _ => false,
@@ -145,6 +177,23 @@ impl fmt::Display for Report {
             Self::Silent(node) => write!(f, "{node}: its agent is silent, the node is marked"),
             Self::Alive { node, recovered: true } => write!(f, "{node}: its agent is not silent any more"),
             Self::Alive { node, recovered: false } => write!(f, "{node}: its agent is alive"),
+            Self::Overruled(node) => {
+                write!(f, "{node}: its agent is silent, and somebody took the mark back; it is not set again")
+            }
+            Self::Took(time) => write!(f, "a publication was on its Node after {time:?}"),
+            Self::Waiting(nodes) => write!(f, "{nodes} nodes wait for their turn"),
+            Self::Stranded { node, machine: [namespace, name, _] } => {
+                write!(f, "{namespace}/{name} has no living pod on node {node}, whose agent is silent: it is Failed")
+            }
+            Self::Orphaned(node) => {
+                write!(
+                    f,
+                    "{node}: no agent is to come, and there are virtual machines; run an agent there, or remove them"
+                )
+            }
+            Self::NotRescued { node, cause, message } => {
+                write!(f, "{node}: its virtual machines were not dealt with: {cause}: {message}")
+            }
             Self::Limited => f.write_str("more nodes are silent than may be marked in a minute; the others wait"),
         }
     }

@@ -3,6 +3,7 @@
 
 use api::ShadowNode;
 use channels::{Backoff, Observation, Observe, Trouble, Watched};
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client};
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::liveness::Name;
 use crate::report::{Kind, Report};
+use crate::rescue::Rescued;
 use crate::state::{Job, State};
 use crate::work::{self, Cluster, Fresh, Worked};
 
@@ -38,6 +40,8 @@ pub struct Settings {
     pub marks: usize,
     /// The annotation that is a sign of life, where the profile says that one is.
     pub heartbeat: String,
+    /// Whether virtual machines without a living pod are given up on silent nodes, as virt-controller does where it runs.
+    pub virtual_machines: bool,
     /// Field managers whose work is taken over: what they wrote of what the agent owns, and nobody publishes, is removed.
     pub adopted: BTreeSet<String>,
     /// Spreads what is tried again over time.
@@ -51,6 +55,7 @@ impl Default for Settings {
             parallel: 16,
             marks: 10,
             heartbeat: "kubevirt.io/heartbeat".to_owned(),
+            virtual_machines: false,
             adopted: BTreeSet::new(),
             seed: 0,
         }
@@ -79,6 +84,8 @@ pub(crate) enum Sight {
     Shadow(Observation<PartialObjectMeta<ShadowNode>>),
     Lease(Observation<DynamicObject>),
     Pod(Box<Observation<Pod>>),
+    DaemonSet(Observation<PartialObjectMeta<DaemonSet>>),
+    VirtualMachine(Observation<PartialObjectMeta<DynamicObject>>),
 }
 
 impl Controller {
@@ -86,13 +93,14 @@ impl Controller {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let Self { client, profile, settings, mut leading, mut guarded, report } = self;
         // The watches end when this is dropped.
-        let (mut sights, _watches) = observe(&client, &profile, settings.seed);
+        let (mut sights, _watches) = observe(&client, &profile, &settings);
         let (parallel, start) = (settings.parallel, Instant::now());
         let cluster = Cluster::new(client);
         let mut state = State::new(profile, settings, report);
         state.lead(*leading.borrow_and_update());
         state.guard(start.elapsed(), guarded.borrow_and_update().clone());
-        let mut jobs = Jobs { works: JoinSet::new(), looks: JoinSet::new(), cluster, parallel };
+        let mut jobs =
+            Jobs { works: JoinSet::new(), looks: JoinSet::new(), rescues: JoinSet::new(), cluster, parallel };
         let mut stop = pin!(stop);
         loop {
             while let Some(job) = state.take(start.elapsed(), jobs.free()) {
@@ -107,6 +115,7 @@ impl Controller {
                     if !leads {
                         // Whoever leads now works on these nodes. Looking is everybody's.
                         jobs.works.abort_all();
+                        jobs.rescues.abort_all();
                     }
                     state.lead(leads);
                 }
@@ -114,6 +123,11 @@ impl Controller {
                 Some(worked) = jobs.works.join_next() => {
                     if let Ok(worked) = worked {
                         state.worked(start.elapsed(), worked);
+                    }
+                }
+                Some(rescued) = jobs.rescues.join_next() => {
+                    if let Ok((node, rescued)) = rescued {
+                        state.rescued(&node, rescued);
                     }
                 }
                 Some(Ok((node, fresh))) = jobs.looks.join_next() => state.looked(start.elapsed(), &node, fresh),
@@ -129,19 +143,24 @@ impl Controller {
 struct Jobs {
     works: JoinSet<Worked>,
     looks: JoinSet<(Name, Result<Fresh, Trouble>)>,
+    rescues: JoinSet<(Name, Rescued)>,
     cluster: Cluster,
     parallel: usize,
 }
 
 impl Jobs {
     fn free(&self) -> bool {
-        self.works.len() < self.parallel && self.looks.len() < self.parallel
+        [self.works.len(), self.looks.len(), self.rescues.len()].into_iter().all(|busy| busy < self.parallel)
     }
 
     fn begin(&mut self, job: Job) {
         let cluster = self.cluster.clone();
         match job {
             Job::Work(node, steps) => drop(self.works.spawn(cluster.work(node, steps))),
+            Job::Rescue { node, agent, exists } => drop(self.rescues.spawn(async move {
+                let rescued = cluster.rescue(agent, node.clone(), exists).await;
+                (node, rescued)
+            })),
             Job::Look(kind, node) => drop(self.looks.spawn(async move {
                 let fresh = cluster.look(kind, &node).await;
                 (node, fresh)
@@ -156,13 +175,13 @@ fn far() -> Instant {
 }
 
 /// Begins to watch what has to be watched for this profile.
-fn observe(client: &Client, profile: &Profile, seed: u64) -> (mpsc::Receiver<Sight>, JoinSet<()>) {
+fn observe(client: &Client, profile: &Profile, settings: &Settings) -> (mpsc::Receiver<Sight>, JoinSet<()>) {
     let (sender, sights) = mpsc::channel(WAITING);
     let mut watches = JoinSet::new();
-    let backoff = |number| Backoff::seeded(seed.wrapping_add(number));
+    let backoff = |number| Backoff::seeded(settings.seed.wrapping_add(number));
     let nodes = Watched::of(Api::<PartialObjectMeta<Node>>::all(client.clone()), backoff(1));
     watches.spawn(pass_on(nodes, Sight::Node, sender.clone()));
-    for kind in kinds(profile) {
+    for kind in kinds(profile, settings) {
         let sender = sender.clone();
         match kind {
             Kind::Nodes => {}
@@ -179,19 +198,30 @@ fn observe(client: &Client, profile: &Profile, seed: u64) -> (mpsc::Receiver<Sig
                 let pods = Watched::of(Api::<Pod>::namespaced(client.clone(), namespace), backoff(4));
                 watches.spawn(pass_on(pods, |seen| Sight::Pod(Box::new(seen)), sender));
             }
+            Kind::DaemonSets => {
+                let namespace = &profile.service_account().namespace;
+                let sets = Watched::of(Api::namespaced(client.clone(), namespace), backoff(5));
+                watches.spawn(pass_on(sets, Sight::DaemonSet, sender));
+            }
+            Kind::VirtualMachines => {
+                let machines = Watched::of(work::machines(client.clone()), backoff(6));
+                watches.spawn(pass_on(machines, Sight::VirtualMachine, sender));
+            }
         }
     }
     (sights, watches)
 }
 
 /// What has to be watched for this profile.
-pub(crate) fn kinds(profile: &Profile) -> Vec<Kind> {
+pub(crate) fn kinds(profile: &Profile, settings: &Settings) -> Vec<Kind> {
     let source = profile.spec().liveness.as_ref().map(|liveness| liveness.source);
     let needed = [
         (Kind::Nodes, true),
         (Kind::ShadowNodes, profile.channel() == Channel::ShadowNode),
         (Kind::Leases, source == Some(LivenessSource::Lease)),
         (Kind::Pods, source == Some(LivenessSource::PodReadiness)),
+        (Kind::DaemonSets, source == Some(LivenessSource::PodReadiness)),
+        (Kind::VirtualMachines, settings.virtual_machines),
     ];
     needed.into_iter().filter(|(_, needed)| *needed).map(|(kind, _)| kind).collect()
 }
@@ -203,9 +233,4 @@ async fn pass_on<O: Observe>(mut objects: O, wrap: fn(Observation<O::Object>) ->
             return;
         }
     }
-}
-
-/// The name of an object, as it is kept.
-pub(crate) fn name(name: Option<&String>) -> Option<Name> {
-    name.map(|name| Name::from(name.as_str()))
 }

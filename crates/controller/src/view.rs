@@ -236,6 +236,10 @@ impl Record {
         [&self.applied, &self.otherwise].into_iter().flatten().any(|keys| !keys.is_empty())
     }
 
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key)
+    }
+
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key)
     }

@@ -10,11 +10,13 @@ use kube::discovery::ApiResource;
 use kube::{Api, Client};
 use ownership::guard::HEARTBEATS;
 use ownership::publication::NodePatch;
+use ownership::spec::ServiceAccount;
 use serde_json::{Value, json};
 
 use crate::desired::Way;
 use crate::liveness::Name;
 use crate::report::Kind;
+use crate::rescue::{self, Rescued, rescue};
 use crate::view::FIELD_MANAGER;
 
 /// One request.
@@ -58,12 +60,13 @@ pub(crate) enum Fresh {
 }
 
 /// The ways to the objects.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Cluster {
     nodes: Api<Node>,
     publications: Api<ShadowNode>,
     shadows: Api<DynamicObject>,
     leases: Api<DynamicObject>,
+    client: Client,
 }
 
 impl Cluster {
@@ -72,7 +75,8 @@ impl Cluster {
             nodes: Api::all(client.clone()),
             publications: Api::all(client.clone()),
             shadows: Api::all_with(client.clone(), &shadow_nodes()),
-            leases: leases(client),
+            leases: leases(client.clone()),
+            client,
         }
     }
 
@@ -129,6 +133,11 @@ impl Cluster {
         answered(self.nodes.patch_metadata(patch.node(), &parameters, &body)).await
     }
 
+    /// Does what is to be done for the virtual machines of a node.
+    pub async fn rescue(self, agent: ServiceAccount, node: Name, exists: bool) -> Rescued {
+        rescue(self.client, agent, node, exists).await
+    }
+
     /// Looks at the object with the sign of life.
     pub async fn look(self, kind: Kind, node: &str) -> Result<Fresh, Trouble> {
         let looked = match kind {
@@ -136,7 +145,7 @@ impl Cluster {
             Kind::Leases => answered(self.leases.get(node)).await.map(Fresh::Lease),
             Kind::ShadowNodes => answered(self.publications.get_metadata(node)).await.map(Fresh::Shadow),
             // A pod is judged by what it is, not by what changes.
-            Kind::Pods => Ok(Fresh::Nothing),
+            Kind::Pods | Kind::DaemonSets | Kind::VirtualMachines => Ok(Fresh::Nothing),
         };
         match looked {
             Err(Trouble { cause: channels::Cause::Gone, .. }) => Ok(Fresh::Nothing),
@@ -152,4 +161,9 @@ fn shadow_nodes() -> ApiResource {
 /// Leases that are read as they are: one with a time that is none stops nothing.
 pub(crate) fn leases(client: Client) -> Api<DynamicObject> {
     Api::namespaced_with(client, HEARTBEATS, &ApiResource::erase::<Lease>(&()))
+}
+
+/// Virtual machine instances, of which the metadata is enough.
+pub(crate) fn machines(client: Client) -> Api<PartialObjectMeta<DynamicObject>> {
+    Api::all_with(client, &rescue::machines())
 }

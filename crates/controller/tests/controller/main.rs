@@ -3,6 +3,7 @@
 
 mod seeds;
 mod stage;
+mod stranded;
 
 use channels::{Cause, Refuser};
 use controller::Report;
@@ -384,10 +385,11 @@ async fn an_agent_of_somebody_else_is_marked_and_restores_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_is_not_ready_speaks_for_its_agent() {
     let stage = Stage::with(stage::of_somebody_else("PodReadiness"), 1).await;
+    stage.plant_daemon_set();
     for node in ["n", "m"] {
         stage.register(node).await;
         stage.patched_by("virt-handler", node, json!({"labels": {SCHEDULABLE: "true"}})).await;
-        stage.plant_pod(node);
+        stage.plant_pod(node).await;
         stage.pod(node, true).await;
     }
     let controller = stage.controller(true);
@@ -402,4 +404,61 @@ async fn a_pod_that_is_not_ready_speaks_for_its_agent() {
     pods.delete("virt-handler-m", &DeleteParams::default().grace_period(0)).await.unwrap();
     pass(2).await;
     assert_eq!(stage.says("m", SCHEDULABLE).await, text("false"), "it has ended");
+}
+
+/// Two do not write one label in turns: an agent whose pod is not ready, and that goes on to say that its node is fine,
+/// is marked once.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_takes_its_mark_back_has_the_last_word() {
+    let stage = Stage::with(stage::of_somebody_else("PodReadiness"), 1).await;
+    stage.plant_daemon_set();
+    stage.register("n").await;
+    stage.plant_pod("n").await;
+    stage.pod("n", true).await;
+    let controller = stage.controller(true);
+    pass(60).await;
+    stage.pod("n", false).await;
+    for minute in 0..60 {
+        stage
+            .patched_by(
+                "virt-handler",
+                "n",
+                json!({"labels": {SCHEDULABLE: "true", "kubevirt.io/minute": minute.to_string()}}),
+            )
+            .await;
+        pass(60).await;
+    }
+    assert_eq!(controller.writes("n").len(), 1, "one mark");
+    assert_eq!(stage.says("n", SCHEDULABLE).await, text("true"));
+    let overruled = |report: &&Report| matches!(report, Report::Overruled(_));
+    assert_eq!(controller.reports().iter().filter(overruled).count(), 1, "told once");
+    stage.pod("n", true).await;
+    pass(60).await;
+    stage.pod("n", false).await;
+    pass(360).await;
+    assert_eq!(
+        (controller.writes("n").len(), stage.says("n", SCHEDULABLE).await),
+        (2, text("false")),
+        "another silence"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_set_that_is_gone_leaves_its_ready_pods_some_time() {
+    let stage = Stage::with(stage::of_somebody_else("PodReadiness"), 1).await;
+    stage.plant_daemon_set();
+    stage.register("n").await;
+    stage.patched_by("virt-handler", "n", json!({"labels": {SCHEDULABLE: "true"}})).await;
+    stage.plant_pod("n").await;
+    stage.pod("n", true).await;
+    let controller = stage.controller(true);
+    pass(60).await;
+    let sets: kube::Api<k8s_openapi::api::apps::v1::DaemonSet> = kube::Api::namespaced(stage.admin.clone(), "kubevirt");
+    let orphan =
+        DeleteParams { propagation_policy: Some(kube::api::PropagationPolicy::Orphan), ..DeleteParams::default() };
+    sets.delete("virt-handler", &orphan).await.unwrap();
+    pass(200).await;
+    assert_eq!(controller.silences(), [], "it still runs");
+    pass(200).await;
+    assert_eq!(stage.says("n", SCHEDULABLE).await, text("false"), "but nobody would restart it");
 }

@@ -189,10 +189,23 @@ impl Stage {
         pods.patch_status(&format!("virt-handler-{node}"), &PatchParams::default(), &body).await.unwrap();
     }
 
-    pub fn plant_pod(&self, node: &str) {
+    pub fn plant_daemon_set(&self) {
+        let labels = json!({"kubevirt.io": "virt-handler"});
+        let spec = json!({"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
+            "spec": {"serviceAccountName": "kubevirt-handler", "containers": [{"name": "virt-handler", "image": "i"}]}}});
+        let metadata = json!({"name": "virt-handler", "namespace": "kubevirt"});
+        self.sandbox.plant(json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec}));
+    }
+
+    pub async fn plant_pod(&self, node: &str) {
+        let sets: Api<k8s_openapi::api::apps::v1::DaemonSet> = Api::namespaced(self.admin.clone(), "kubevirt");
+        let uid = sets.get("virt-handler").await.unwrap().metadata.uid;
         let spec = json!({"serviceAccountName": "kubevirt-handler", "nodeName": node,
             "containers": [{"name": "virt-handler", "image": "virt-handler"}]});
-        let metadata = json!({"name": format!("virt-handler-{node}"), "namespace": "kubevirt"});
+        let owner = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "virt-handler", "uid": uid,
+            "controller": true});
+        let metadata =
+            json!({"name": format!("virt-handler-{node}"), "namespace": "kubevirt", "ownerReferences": [owner]});
         self.sandbox.plant(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}));
     }
 
@@ -310,6 +323,8 @@ fn grants() -> Vec<Value> {
         {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
             "verbs": ["get", "list", "watch", "create", "update", "delete"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["kubevirt.io"], "resources": ["virtualmachineinstances"], "verbs": ["list", "watch", "patch"]},
         {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]},
         {"apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"]},
     ]);

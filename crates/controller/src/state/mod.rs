@@ -1,26 +1,27 @@
 //! What the controller knows and decides. It waits for nothing: what is to be done it hands out as jobs.
 
+mod seeing;
+
 use channels::{Backoff, Cause, Observation, Trouble};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Resource;
-use kube::core::DynamicObject;
 use ownership::Profile;
 use ownership::guard::Rule;
 use ownership::publication::{Guarded, Publication, Refusal};
 use ownership::request::Object;
-use ownership::spec::{Channel, LivenessSource};
-use serde_json::Value;
+use ownership::spec::{Channel, LivenessSource, ServiceAccount};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::desired::{Desired, Given, Published, desired};
 use crate::fair::Fair;
-use crate::liveness::{Confirmed, Liveness, Name, Settings as Judging, Sign, Verdict};
+use crate::latch::Latch;
+use crate::liveness::{Confirmed, Liveness, Name, Settings as Judging, Verdict};
 use crate::pods::{AgentPod, ByNode};
 use crate::report::{Kind, Report};
-use crate::run::{Reporter, Settings, Sight, kinds, name};
+use crate::rescue::Rescued;
+use crate::run::{Reporter, Settings, kinds};
+use crate::stranded::Strays;
 use crate::told::Told;
-use crate::view::{Heartbeat, Objects, Record, Recorder, owner, version};
+use crate::view::{Heartbeat, Objects, Record, Recorder};
 use crate::work::{Done, Fresh, Step, Worked};
 
 /// How long an agent may be silent, where its profile does not say.
@@ -36,6 +37,7 @@ const HELD: [&str; 8] =
 #[derive(Debug)]
 pub(crate) enum Job {
     Work(Name, Vec<Step>),
+    Rescue { node: Name, agent: ServiceAccount, exists: bool },
     Look(Kind, Name),
 }
 
@@ -49,6 +51,12 @@ pub(crate) struct State {
     leases: Objects<Heartbeat>,
     pods: Objects<AgentPod>,
     by_node: ByNode,
+    daemon_sets: Objects<Box<str>>,
+    machines: Objects<Name>,
+    strays: Strays,
+    latch: Latch,
+    /// Since when a changed publication has been known that is not on its Node yet.
+    waits: HashMap<Name, Duration>,
     liveness: Liveness,
     queue: Fair<Name>,
     looks: VecDeque<Name>,
@@ -73,6 +81,11 @@ impl State {
             leases: Objects::new(),
             pods: Objects::new(),
             by_node: ByNode::default(),
+            daemon_sets: Objects::new(),
+            machines: Objects::new(),
+            strays: Strays::default(),
+            latch: Latch::default(),
+            waits: HashMap::new(),
             looks: VecDeque::new(),
             failures: HashMap::new(),
             told: Told::default(),
@@ -110,7 +123,8 @@ impl State {
     pub fn next(&self, free: bool) -> Option<Duration> {
         let work = self.queue.due().filter(|_| free && self.leads && self.synced);
         let look = self.liveness.next().filter(|_| self.synced);
-        [work, look].into_iter().flatten().min()
+        let rescue = self.strays.next().filter(|_| free && self.leads && self.synced);
+        [work, look, rescue].into_iter().flatten().min()
     }
 
     /// Something to be done now.
@@ -122,6 +136,9 @@ impl State {
         if let Some(node) = self.looks.pop_front() {
             return Some(Job::Look(self.kind_of_sign(), node));
         }
+        if let Some(rescue) = self.rescue(now) {
+            return Some(rescue);
+        }
         while self.leads {
             let node = self.queue.take(now)?;
             let steps = self.steps(&node);
@@ -129,8 +146,52 @@ impl State {
                 return Some(Job::Work(node, steps));
             }
             self.queue.pass(&node);
+            self.waits.remove(&node);
         }
         None
+    }
+
+    /// A node with virtual machines to be dealt with.
+    fn rescue(&mut self, now: Duration) -> Option<Job> {
+        while self.leads {
+            let node = self.strays.take(now)?;
+            if self.is_unresponsive(&node) {
+                let exists = self.nodes.get(&node).is_some();
+                return Some(Job::Rescue { node, agent: self.profile.service_account().clone(), exists });
+            }
+            self.strays.leave_alone(&node);
+        }
+        None
+    }
+
+    /// A node that is gone, or silent.
+    fn is_unresponsive(&self, node: &str) -> bool {
+        self.synced && (self.nodes.get(node).is_none() || self.liveness.verdict(node) == Verdict::Silent)
+    }
+
+    /// Everything has been listed: whose nodes are gone already?
+    fn strand(&mut self, now: Duration) {
+        let nodes: Vec<Name> = self.strays.nodes().filter(|node| self.is_unresponsive(node)).cloned().collect();
+        nodes.iter().for_each(|node| self.strays.add(now, node));
+    }
+
+    /// The virtual machines of a node have been dealt with.
+    pub fn rescued(&mut self, node: &Name, Rescued { failed, orphaned, troubles }: Rescued) {
+        for machine in failed {
+            (self.report)(Report::Stranded { node: node.clone(), machine });
+        }
+        let now = if orphaned { [ORPHANED].into() } else { BTreeSet::new() };
+        if !self.told.news(node, &[ORPHANED], &now).is_empty() {
+            (self.report)(Report::Orphaned(node.clone()));
+        }
+        for Trouble { cause, message, .. } in troubles {
+            (self.report)(Report::NotRescued { node: node.clone(), cause, message });
+        }
+    }
+
+    /// Whether agents write their Nodes themselves.
+    fn writes_itself(&self) -> bool {
+        self.profile.channel() != Channel::ShadowNode
     }
 
     fn kind_of_sign(&self) -> Kind {
@@ -143,7 +204,7 @@ impl State {
     }
 
     fn steps(&mut self, node: &Name) -> Vec<Step> {
-        let needed = kinds(&self.profile);
+        let needed = kinds(&self.profile, &self.settings);
         let mut steps = Vec::new();
         for kind in [Kind::ShadowNodes, Kind::Leases].into_iter().filter(|kind| needed.contains(kind)) {
             steps.extend(self.keep(kind, node));
@@ -182,13 +243,14 @@ impl State {
             node: Object::new(&object).ok()?,
             written: &written,
             published: match &publication {
-                _ if self.profile.channel() != Channel::ShadowNode => Published::Itself,
+                _ if self.writes_itself() => Published::Itself,
                 Ok(None) => Published::Nothing,
                 Ok(Some(publication)) => Published::This(publication),
                 Err(size) => Published::TooMuch(*size),
             },
             guarded: self.guarded.as_ref(),
             verdict: self.liveness.verdict(name),
+            taken_back: self.latch.is_taken_back(name),
         };
         Some(desired(&given))
     }
@@ -225,6 +287,9 @@ impl State {
                 Done::Removed(kind) => (self.report)(Report::Removed(kind, node.clone())),
                 Done::Wrote(object) => {
                     (self.report)(Report::Wrote(node.clone()));
+                    if let Some(since) = self.waits.remove(&node) {
+                        (self.report)(Report::Took(now.saturating_sub(since)));
+                    }
                     self.node(now, Observation::Changed(*object));
                 }
             }
@@ -264,164 +329,16 @@ impl State {
                 self.limited = false;
                 (self.report)(Report::Silent(node.clone()));
                 self.queue.add(now, node);
+                self.strays.add(now, node);
             }
             Confirmed::Limited if !std::mem::replace(&mut self.limited, true) => (self.report)(Report::Limited),
             Confirmed::Limited | Confirmed::No => {}
         }
     }
-
-    /// Something was seen.
-    pub fn see(&mut self, now: Duration, sight: Sight) {
-        match sight {
-            Sight::Node(seen) => self.node(now, seen),
-            Sight::Shadow(seen) => self.shadow(now, seen),
-            Sight::Lease(seen) => self.lease(now, seen),
-            Sight::Pod(seen) => self.pod(now, *seen),
-        }
-        if !self.synced && kinds(&self.profile).into_iter().all(|kind| self.is_complete(kind)) {
-            self.synced = true;
-            (self.report)(Report::Synced);
-            let names: Vec<Name> = self.nodes.names().cloned().collect();
-            names.iter().for_each(|name| self.judge(now, name));
-        }
-    }
-
-    fn is_complete(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Nodes => self.nodes.is_complete(),
-            Kind::ShadowNodes => self.shadows.is_complete(),
-            Kind::Leases => self.leases.is_complete(),
-            Kind::Pods => self.pods.is_complete(),
-        }
-    }
-
-    fn node<K: Resource>(&mut self, now: Duration, seen: Observation<K>) {
-        let recorder = &mut self.recorder;
-        let before = |objects: &Objects<Record>, name: &str| objects.get(name).map(|node| node.uid.clone());
-        let uid = named(&seen).and_then(|name| before(&self.nodes, &name).map(|uid| (name, uid)));
-        let record = |object: &K| Some(recorder.node(object.meta()));
-        let touched = take_in(&mut self.nodes, seen, record, |sighted| {
-            sight(&mut self.report, &mut self.blind, Kind::Nodes, sighted)
-        });
-        if let Some((name, uid)) = uid.filter(|(name, uid)| before(&self.nodes, name).as_ref() != Some(uid)) {
-            drop(uid);
-            self.liveness.forget(&name);
-            self.told.forget(&name);
-            self.failures.remove(&name);
-        }
-        self.touched(now, Kind::Nodes, touched);
-    }
-
-    fn shadow<K: Resource>(&mut self, now: Duration, seen: Observation<K>) {
-        let recorder = &mut self.recorder;
-        let record = |object: &K| Some(recorder.shadow(object.meta()));
-        let touched = take_in(&mut self.shadows, seen, record, |sighted| {
-            sight(&mut self.report, &mut self.blind, Kind::ShadowNodes, sighted);
-        });
-        self.touched(now, Kind::ShadowNodes, touched);
-    }
-
-    fn lease(&mut self, now: Duration, seen: Observation<DynamicObject>) {
-        let touched = take_in(
-            &mut self.leases,
-            seen,
-            |lease| Some(heartbeat(lease)),
-            |sighted| {
-                sight(&mut self.report, &mut self.blind, Kind::Leases, sighted);
-            },
-        );
-        self.touched(now, Kind::Leases, touched);
-    }
-
-    fn pod(&mut self, now: Duration, seen: Observation<k8s_openapi::api::core::v1::Pod>) {
-        let account = self.profile.service_account().name.clone();
-        let named = named(&seen);
-        let node = |pods: &Objects<AgentPod>| named.as_ref().and_then(|name| Some(pods.get(name)?.node.clone()));
-        let mut nodes: BTreeSet<Name> = node(&self.pods).into_iter().collect();
-        let listed: Vec<(Name, Name)> = self
-            .pods
-            .names()
-            .filter_map(|name| Some((name.clone(), self.pods.get(name)?.node.clone())))
-            .filter(|_| named.is_none())
-            .collect();
-        let touched = take_in(
-            &mut self.pods,
-            seen,
-            |pod| AgentPod::of(pod, &account),
-            |sighted| {
-                sight(&mut self.report, &mut self.blind, Kind::Pods, sighted);
-            },
-        );
-        nodes.extend(node(&self.pods));
-        let old = listed.into_iter().filter(|(pod, _)| touched.names.contains(pod));
-        let before: Vec<(Name, Name)> =
-            named.iter().flat_map(|pod| nodes.iter().map(|node| (pod.clone(), node.clone()))).chain(old).collect();
-        for (pod, node) in &before {
-            match self.pods.get(pod).filter(|agent| agent.node == *node) {
-                Some(agent) => self.by_node.set(pod, agent),
-                None => self.by_node.remove(pod, node),
-            }
-        }
-        let names = before.into_iter().map(|(_, node)| node).collect();
-        self.touched(now, Kind::Pods, Touched { names, ..touched });
-    }
-
-    /// Judges and queues the nodes that were touched.
-    fn touched(&mut self, now: Duration, kind: Kind, Touched { names, sighted }: Touched) {
-        if kind == self.kind_of_sign() {
-            match sighted {
-                Some(false) => self.liveness.blind(now),
-                Some(true) => self.liveness.sighted(now),
-                None => {}
-            }
-        }
-        for name in names {
-            self.judge(now, &name);
-            // A heartbeat alone changes nothing on the Node, but the end of a silence does.
-            let gone = self.nodes.get(&name).is_none();
-            if gone || kind != Kind::Leases || self.leases.get(&name).is_none_or(|lease| !self.belongs(&name, lease)) {
-                self.queue.add(now, &name);
-            }
-        }
-    }
-
-    fn belongs(&self, name: &str, lease: &Heartbeat) -> bool {
-        self.nodes.get(name).is_some_and(|node| lease.owner.as_ref() == Some(&node.uid))
-    }
-
-    fn judge(&mut self, now: Duration, name: &Name) {
-        if self.profile.spec().liveness.is_none() {
-            return;
-        }
-        let Some(node) = self.nodes.get(name) else { return self.liveness.forget(name) };
-        let of_this_node = |owner: &Option<Box<str>>| owner.as_ref() == Some(&node.uid);
-        let beat = match self.kind_of_sign() {
-            Kind::Leases => {
-                let lease = self.leases.get(name).filter(|lease| of_this_node(&lease.owner));
-                lease.and_then(|lease| lease.renewed.as_deref())
-            }
-            Kind::Nodes => node.annotation(&self.settings.heartbeat),
-            Kind::ShadowNodes => {
-                let shadow = self.shadows.get(name).filter(|shadow| of_this_node(&shadow.owner));
-                shadow.and_then(|shadow| shadow.annotation(&self.settings.heartbeat))
-            }
-            Kind::Pods => None,
-        };
-        let sign = match (beat, self.kind_of_sign()) {
-            (_, Kind::Pods) => self.by_node.sign(name),
-            (Some(beat), _) => Sign::Beat(beat),
-            // Before everything is listed, nothing is missing.
-            (None, _) if node.is_ours() && self.synced => Sign::Missing,
-            (None, _) => Sign::None,
-        };
-        let before = self.liveness.verdict(name);
-        if self.liveness.see(now, name, sign) {
-            let recovered = before == Verdict::Silent;
-            (self.report)(Report::Alive { node: name.clone(), recovered });
-            self.queue.add(now, name);
-        }
-    }
 }
+
+/// That there are virtual machines and no agent to come, as [`Told`] has it.
+const ORPHANED: &str = "orphaned";
 
 /// Causes of failures, as [`Told`] has them.
 const FAILURES: [&str; 12] = [
@@ -438,82 +355,3 @@ const FAILURES: [&str; 12] = [
     "unreachable",
     "late",
 ];
-
-/// What an observation touched.
-struct Touched {
-    names: Vec<Name>,
-    /// Whether the watch has been seen to work, or not to.
-    sighted: Option<bool>,
-}
-
-/// Whether a watch works, for whoever is told.
-enum Sighted {
-    Yes,
-    No(Cause, String),
-}
-
-fn sight(report: &mut Reporter, blind: &mut BTreeSet<Kind>, kind: Kind, sighted: Sighted) {
-    match sighted {
-        Sighted::Yes if blind.remove(&kind) => report(Report::Sighted(kind)),
-        Sighted::No(cause, message) if blind.insert(kind) => report(Report::Blind { kind, cause, message }),
-        Sighted::Yes | Sighted::No(..) => {}
-    }
-}
-
-/// Takes an observation in: what it is of each object, `record` says.
-fn take_in<K: Resource, T: PartialEq>(
-    objects: &mut Objects<T>,
-    seen: Observation<K>,
-    record: impl FnOnce(&K) -> Option<T>,
-    tell: impl FnOnce(Sighted),
-) -> Touched {
-    let works = !matches!(seen, Observation::Begun | Observation::Interrupted { .. });
-    let name_of = |object: &K| name(object.meta().name.as_ref());
-    let names = match seen {
-        Observation::Begun => {
-            objects.begin();
-            return Touched { names: Vec::new(), sighted: None };
-        }
-        Observation::Interrupted { cause, message } => {
-            tell(Sighted::No(cause, message));
-            return Touched { names: Vec::new(), sighted: Some(false) };
-        }
-        Observation::Resumed => Vec::new(),
-        Observation::Complete => objects.complete(),
-        Observation::Gone(object) => name_of(&object).filter(|name| objects.remove(name)).into_iter().collect(),
-        Observation::Listed(object) => put(objects, &object, record(&object), true),
-        Observation::Changed(object) => put(objects, &object, record(&object), false),
-    };
-    tell(Sighted::Yes);
-    Touched { names, sighted: Some(works) }
-}
-
-fn put<K: Resource, T: PartialEq>(objects: &mut Objects<T>, object: &K, record: Option<T>, listed: bool) -> Vec<Name> {
-    let metadata: &ObjectMeta = object.meta();
-    let Some(name) = name(metadata.name.as_ref()) else { return Vec::new() };
-    let touched = match (record, listed) {
-        (Some(record), true) => objects.list(&name, version(metadata), record),
-        (Some(record), false) => objects.change(&name, version(metadata), record),
-        (None, _) => objects.remove(&name),
-    };
-    touched.then_some(name).into_iter().collect()
-}
-
-/// The object that an observation is about.
-fn named<K: Resource>(seen: &Observation<K>) -> Option<Name> {
-    match seen {
-        Observation::Listed(object) | Observation::Changed(object) | Observation::Gone(object) => {
-            name(object.meta().name.as_ref())
-        }
-        _ => None,
-    }
-}
-
-fn heartbeat(lease: &DynamicObject) -> Heartbeat {
-    let renewed = lease.data.pointer("/spec/renewTime").and_then(Value::as_str);
-    Heartbeat {
-        uid: lease.metadata.uid.as_deref().unwrap_or_default().into(),
-        owner: owner(&lease.metadata),
-        renewed: renewed.map(Into::into),
-    }
-}

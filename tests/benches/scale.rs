@@ -283,7 +283,9 @@ fn controller(stage: &Stage) -> JoinHandle<()> {
     tokio::spawn(async move {
         let (_lead, leading) = watch::channel(true);
         let settings = controller::Settings::default();
-        let probes = controller::probe::probe(client.clone(), profile.clone(), proof);
+        let prober = client.clone();
+        let connect = Box::new(move || Some(prober.clone()));
+        let probes = controller::probe::probe(connect, profile.clone(), proof);
         let running = Controller { client, profile, settings, leading, guarded, report: Box::new(|_| ()) };
         tokio::join!(probes, running.run(std::future::pending()));
     })

@@ -159,7 +159,7 @@ impl Cluster {
             drop(lead);
         };
         self._tasks.spawn(controller.run(stopped));
-        self._tasks.spawn(probe::probe(client, self.profile.clone(), proof));
+        self._tasks.spawn(probe::probe(Box::new(move || Some(client.clone())), self.profile.clone(), proof));
         self.until("the guard is proven", async |cluster| cluster.told(|report| *report == Report::Guarded(true)))
             .await;
     }

@@ -3,8 +3,10 @@
 use anyhow::{Context as _, anyhow};
 use clap::Parser;
 use controller::Settings;
+use k8s_openapi::api::core::v1::ObjectReference;
 use ownership::{Profile, builtin, parse};
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Copies what agents publish to their Nodes, as far as it is theirs, and marks the nodes whose agents are silent.
@@ -12,8 +14,17 @@ use std::time::Duration;
 #[command(name = "nodebound-controller", version)]
 pub(crate) struct Arguments {
     /// Who the agents are and what they own: a built-in profile, or a file
-    #[arg(long, value_name = "NAME|FILE", default_value = "kubevirt-least")]
+    #[arg(long, value_name = "NAME|FILE", default_value = "kubevirt-least", conflicts_with = "agent_profile")]
     pub profile: String,
+    /// The same as an AgentProfile of the cluster, which is followed
+    #[arg(long, value_name = "NAME")]
+    pub agent_profile: Option<String>,
+    /// Probe the guard with the token in this file, in place of our own
+    #[arg(long, value_name = "FILE")]
+    pub prober_token: Option<PathBuf>,
+    /// Give up virtual machines without a living pod on silent nodes, as virt-controller does where it runs
+    #[arg(long)]
+    pub virtual_machines: bool,
     /// What tells this replica from the others
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub identity: Option<String>,
@@ -52,11 +63,29 @@ impl Arguments {
         parse::profile(&text).map_err(|error| anyhow!("{}: {error}", self.profile))
     }
 
+    /// What Events about the controller as a whole are about: the profile it follows, or the Lease of its leader.
+    pub fn itself(&self) -> ObjectReference {
+        let (version, kind, namespace, name) = match &self.agent_profile {
+            Some(name) => ("nodebound.io/v1alpha1", "AgentProfile", None, name.clone()),
+            None => {
+                ("coordination.k8s.io/v1", "Lease", Some(self.namespace.clone()), "nodebound-controller".to_owned())
+            }
+        };
+        ObjectReference {
+            api_version: Some(version.to_owned()),
+            kind: Some(kind.to_owned()),
+            namespace,
+            name: Some(name),
+            ..ObjectReference::default()
+        }
+    }
+
     pub fn settings(&self) -> Settings {
         Settings {
             pace: Duration::from_millis(self.pace),
             parallel: self.parallel.max(1),
             marks: self.marks,
+            virtual_machines: self.virtual_machines,
             adopted: self.adopt.iter().cloned().collect(),
             seed: rand::random(),
             ..Settings::default()

@@ -2,10 +2,14 @@
 
 use anyhow::Context as _;
 use app::election::Candidate;
+use channels::Backoff;
 use controller::events::Events;
-use controller::{Controller, Report, probe};
+use controller::{Controller, Report, Settings, probe, profiles};
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
+use kube::{Client, Config};
+use ownership::Profile;
+use std::path::PathBuf;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
@@ -26,29 +30,23 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let (profile, settings) = (arguments.profile()?, arguments.settings());
-    let Arguments { identity, namespace, flags, .. } = arguments;
+    let itself = arguments.itself();
+    let Arguments { identity, namespace, flags, agent_profile, prober_token, .. } = arguments;
     let identity = identity.context("which replica? Give --identity, or set POD_NAME")?;
     let mut stops = app::signals::stops().context("signals cannot be received")?;
     let client = Client::try_default().await.context("no way to the API server")?;
+    let probing = configuration(prober_token).await.context("no way to the API server for probes")?;
     let telemetry = Telemetry::default();
     if let Some(address) = flags.listen {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         tokio::spawn(telemetry.endpoints().serve(listener));
     }
-    let (proof, guarded) = watch::channel(None);
-    tokio::spawn(probe::probe(client.clone(), profile.clone(), proof));
     let (leads, leading) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
     let candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, Box::new(Timestamp::now));
     let candidate = tokio::spawn(candidate.run(leads, told(stopped.clone())));
-    let events = events(Events::new(client.clone(), &profile));
-    let report = Box::new(move |report| {
-        telemetry.note(&report);
-        // Of too many Events the log has every one.
-        let _ = events.try_send(report);
-    });
-    let controller =
-        tokio::spawn(Controller { client, profile, settings, leading, guarded, report }.run(told(stopped)));
+    let running = Running { client, probing, settings, leading, telemetry, itself };
+    let controller = tokio::spawn(running.go_on(profile, agent_profile, stopped));
     stops.recv().await;
     // What is under way ends first; then another one may lead. A second signal ends it all.
     let end = async move {
@@ -61,9 +59,100 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How probes reach the API server: as ourselves, or with a token of their own.
+async fn configuration(token: Option<PathBuf>) -> anyhow::Result<Config> {
+    let mut config = Config::infer().await?;
+    if let Some(token) = token {
+        config.auth_info = kube::config::AuthInfo {
+            token_file: Some(token.display().to_string()),
+            ..kube::config::AuthInfo::default()
+        };
+    }
+    Ok(config)
+}
+
 async fn told(mut stopped: watch::Receiver<bool>) {
     // Who could say so is gone: that says it too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// What the controller runs with, whatever the profile.
+struct Running {
+    client: Client,
+    probing: Config,
+    settings: Settings,
+    leading: watch::Receiver<bool>,
+    telemetry: Telemetry,
+    itself: ObjectReference,
+}
+
+impl Running {
+    /// Runs with one profile after the other, each until there is another one.
+    async fn go_on(self, profile: Profile, followed: Option<String>, stopped: watch::Receiver<bool>) {
+        let mut profiles = self.profiles(profile, followed);
+        loop {
+            let profile = tokio::select! {
+                // The one who sends them never ends.
+                profile = profiles.wait_for(Option::is_some) => profile.ok().and_then(|profile| profile.clone()),
+                () = told(stopped.clone()) => None,
+            };
+            let Some(profile) = profile else { return };
+            let (stopped, mut changed) = (stopped.clone(), profiles.clone());
+            let stop = async move {
+                tokio::select! {
+                    Ok(()) = changed.changed() => {}
+                    () = told(stopped) => {}
+                }
+            };
+            self.with(profile, stop).await;
+            if profiles.has_changed().is_ok_and(|changed| !changed) {
+                return;
+            }
+        }
+    }
+
+    /// The profile, or those of the object of that name as it changes.
+    fn profiles(&self, profile: Profile, followed: Option<String>) -> watch::Receiver<Option<Profile>> {
+        let (valid, profiles) = watch::channel(None);
+        let (client, mut report) = (self.client.clone(), self.reporter(&profile));
+        tokio::spawn(async move {
+            match followed {
+                Some(name) => profiles::follow(client, &name, Backoff::seeded(0), valid, &mut *report).await,
+                None => {
+                    valid.send_replace(Some(profile));
+                    valid.closed().await;
+                }
+            }
+        });
+        profiles
+    }
+
+    async fn with(&self, profile: Profile, stop: impl Future<Output = ()>) {
+        let (proof, guarded) = watch::channel(None);
+        let probing = self.probing.clone();
+        let connect: probe::Connect = Box::new(move || Client::try_from(probing.clone()).ok());
+        let probes = tokio::spawn(probe::probe(connect, profile.clone(), proof));
+        let controller = Controller {
+            client: self.client.clone(),
+            report: self.reporter(&profile),
+            profile,
+            settings: self.settings.clone(),
+            leading: self.leading.clone(),
+            guarded,
+        };
+        controller.run(stop).await;
+        probes.abort();
+    }
+
+    fn reporter(&self, profile: &Profile) -> Box<dyn FnMut(Report) + Send> {
+        let events = events(Events::new(self.client.clone(), profile, self.itself.clone()));
+        let telemetry = self.telemetry.clone();
+        Box::new(move |report| {
+            telemetry.note(&report);
+            // Of too many Events the log has every one.
+            let _ = events.try_send(report);
+        })
+    }
 }
 
 /// Writes Events beside the controller's work.

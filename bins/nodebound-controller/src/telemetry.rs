@@ -5,14 +5,15 @@ use controller::Report;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 type By = Family<[(&'static str, &'static str); 1], Counter>;
 
 /// The numbers since the start. Clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     writes: Counter,
     refused: By,
@@ -24,13 +25,41 @@ pub(crate) struct Telemetry {
     leading: Gauge,
     guarded: Gauge,
     blind: Gauge,
+    waiting: Gauge,
+    took: Histogram,
+    stranded: Counter,
+    profile_invalid: Gauge,
     synced: Arc<AtomicBool>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            writes: Counter::default(),
+            refused: Family::default(),
+            held: Family::default(),
+            failures: Family::default(),
+            silent: Counter::default(),
+            recovered: Counter::default(),
+            limited: Counter::default(),
+            leading: Gauge::default(),
+            guarded: Gauge::default(),
+            blind: Gauge::default(),
+            waiting: Gauge::default(),
+            // From a millisecond to about a minute.
+            took: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
+            stranded: Counter::default(),
+            profile_invalid: Gauge::default(),
+            synced: Arc::default(),
+        }
+    }
 }
 
 impl Telemetry {
     pub fn note(&self, report: &Report) {
         self.count(report);
         match report {
+            Report::Took(_) | Report::Waiting(_) => tracing::trace!("{report}"),
             Report::Wrote(_) | Report::Alive { recovered: false, .. } => tracing::debug!("{report}"),
             _ if report.is_warning() => tracing::warn!("{report}"),
             _ => tracing::info!("{report}"),
@@ -73,6 +102,20 @@ impl Telemetry {
             Report::Limited => {
                 self.limited.inc();
             }
+            Report::Took(time) => self.took.observe(time.as_secs_f64()),
+            Report::Waiting(nodes) => {
+                self.waiting.set(i64::try_from(*nodes).unwrap_or(i64::MAX));
+            }
+            Report::Stranded { .. } => {
+                self.stranded.inc();
+            }
+            Report::ProfileTaken => {
+                self.profile_invalid.set(0);
+            }
+            Report::ProfileInvalid(_) | Report::ProfileGone | Report::ProfileUnseen(_) => {
+                self.profile_invalid.set(1);
+            }
+            Report::Overruled(_) | Report::Orphaned(_) | Report::NotRescued { .. } => {}
             Report::Alive { .. } | Report::Made(..) | Report::Removed(..) => {}
         }
     }
@@ -90,6 +133,19 @@ impl Telemetry {
         metrics.register("leading", "Whether this replica leads", self.leading.clone());
         metrics.register("guarded", "Whether the guard has been seen to refuse", self.guarded.clone());
         metrics.register("watches_blind", "Watches that do not work", self.blind.clone());
+        metrics.register("nodes_waiting", "Nodes that wait for their turn", self.waiting.clone());
+        metrics.register_with_unit(
+            "publication_latency",
+            "From a changed publication seen to its Node written",
+            Unit::Seconds,
+            self.took.clone(),
+        );
+        metrics.register("machines_failed", "Virtual machines that were given up", self.stranded.clone());
+        metrics.register(
+            "profile_not_followed",
+            "Whether the AgentProfile is invalid, gone or unseen, and the last valid one in force",
+            self.profile_invalid.clone(),
+        );
         let synced = self.synced.clone();
         let ready =
             move || synced.load(Ordering::Relaxed).then_some(()).ok_or_else(|| "not everything is listed yet".into());

@@ -1,6 +1,6 @@
-//! Reports for whoever looks with kubectl, as Events on the ShadowNode, or on the Node where there is none.
+//! Reports for whoever looks with kubectl, as Events on the object that they are about.
 
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{Event, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
@@ -11,7 +11,8 @@ use channels::{Trouble, answered};
 use ownership::Profile;
 use ownership::spec::Channel;
 
-use crate::report::Report;
+use crate::liveness::Name;
+use crate::report::{About, Report};
 
 /// The namespace of Events about objects that have none (`ValidateEventCreate` in `pkg/apis/core/validation`).
 const NAMESPACE: &str = "default";
@@ -19,21 +20,23 @@ const NAMESPACE: &str = "default";
 const LONGEST: usize = 1024;
 
 /// Writes Events.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Events {
-    events: Api<Event>,
-    about: (String, String),
+    client: Client,
+    /// API version and kind of the objects of nodes.
+    of_nodes: (String, String),
+    itself: ObjectReference,
 }
 
 impl Events {
-    /// By this client, who must be allowed to create Events in the namespace `default`.
+    /// By this client, who must be allowed to create Events. What concerns no node is about `itself`.
     #[must_use]
-    pub fn new(client: Client, profile: &Profile) -> Self {
-        let about = match profile.channel() {
+    pub fn new(client: Client, profile: &Profile, itself: ObjectReference) -> Self {
+        let (version, kind) = match profile.channel() {
             Channel::ShadowNode => (api::ShadowNode::api_version(&()), api::ShadowNode::kind(&())),
             _ => ("v1".into(), "Node".into()),
         };
-        Self { events: Api::namespaced(client, NAMESPACE), about: (about.0.into_owned(), about.1.into_owned()) }
+        Self { client, of_nodes: (version.into_owned(), kind.into_owned()), itself }
     }
 
     /// Writes an Event, if the report is worth one.
@@ -41,19 +44,48 @@ impl Events {
     /// # Errors
     /// It could not be written.
     pub async fn tell(&self, report: &Report, now: Timestamp) -> Result<(), Trouble> {
-        let Some((node, reason)) = report.event() else { return Ok(()) };
-        let (version, kind) = &self.about;
+        let Some((about, reason)) = report.event() else { return Ok(()) };
+        let about = self.object(about);
+        let namespace = about.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
         let (now, message) = (Time(now), report.to_string());
         let event = json!({
-            "metadata": {"generateName": "nodebound-controller-", "namespace": NAMESPACE},
-            "involvedObject": {"apiVersion": version, "kind": kind, "name": &**node, "uid": &**node},
+            "metadata": {"generateName": "nodebound-controller-", "namespace": namespace},
+            "involvedObject": about,
             "type": if report.is_warning() { "Warning" } else { "Normal" },
             "reason": reason, "message": cut(&message),
             "source": {"component": "nodebound-controller"},
             "firstTimestamp": now, "lastTimestamp": now, "count": 1,
         });
         let event = serde_json::from_value(event).map_err(|error| Trouble::unreadable(&error))?;
-        answered(self.events.create(&PostParams::default(), &event)).await.map(drop)
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
+        answered(events.create(&PostParams::default(), &event)).await.map(drop)
+    }
+
+    fn object(&self, about: About<'_>) -> ObjectReference {
+        match about {
+            About::Node(node) => reference(&self.of_nodes, node),
+            About::Orphans(node) => reference(&("v1".to_owned(), "Node".to_owned()), node),
+            About::Machine([namespace, name, uid]) => ObjectReference {
+                api_version: Some("kubevirt.io/v1".to_owned()),
+                kind: Some("VirtualMachineInstance".to_owned()),
+                namespace: Some(namespace.clone()),
+                name: Some(name.clone()),
+                uid: Some(uid.clone()),
+                ..ObjectReference::default()
+            },
+            About::Itself => self.itself.clone(),
+        }
+    }
+}
+
+/// The object of a node, of which kubectl looks for the name in place of the UID.
+fn reference((version, kind): &(String, String), node: &Name) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(version.clone()),
+        kind: Some(kind.clone()),
+        name: Some(node.to_string()),
+        uid: Some(node.to_string()),
+        ..ObjectReference::default()
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`fair`] | whose turn it is |
 //! | [`run`] | the running controller |
 //! | [`probe`] | whether the guard is seen to refuse |
+//! | [`profiles`] | the profile as an object of the cluster, followed |
 //! | [`report`], [`events`] | what it tells whoever runs it, and whoever looks with kubectl |
 //! | [`shared`] | labels and annotations that nodes have in common, kept once |
 
@@ -18,6 +19,7 @@ mod latch;
 pub mod liveness;
 mod pods;
 pub mod probe;
+pub mod profiles;
 pub mod report;
 mod rescue;
 pub mod run;

@@ -41,11 +41,19 @@ enum Shown {
     Nothing,
 }
 
-/// Probes for ever, in the name of the agent; the client may impersonate it. Says whenever the answer changes.
-pub async fn probe(client: Client, profile: Profile, proof: watch::Sender<Option<Guarded>>) {
+/// Opens a way to the API server, if there is one. A proof needs a new connection for each probe: behind one name there
+/// may be several servers, and not all of them have heard of the policy.
+pub type Connect = Box<dyn Fn() -> Option<Client> + Send + Sync>;
+
+/// Probes for ever, in the name of the agent; the clients may impersonate it. Says whenever the answer changes.
+pub async fn probe(connect: Connect, profile: Profile, proof: watch::Sender<Option<Guarded>>) {
     let mut refusals = 0_u32;
     loop {
-        match once(&client, &profile).await {
+        let shown = match connect() {
+            Some(client) => once(&client, &profile).await,
+            None => Shown::Nothing,
+        };
+        match shown {
             Shown::Refused(guarded) => {
                 refusals = refusals.saturating_add(1);
                 if refusals == ENOUGH {

@@ -109,8 +109,29 @@ pub enum Report {
         /// What the server or the connection said.
         message: String,
     },
+    /// The AgentProfile of the cluster is valid, and another one than before: it is in force from now on.
+    ProfileTaken,
+    /// The AgentProfile of the cluster cannot be accepted; the last valid one stays in force.
+    ProfileInvalid(String),
+    /// There is no such AgentProfile; the last valid one stays in force.
+    ProfileGone,
+    /// AgentProfiles cannot be watched.
+    ProfileUnseen(String),
     /// More nodes are silent than may be marked in a minute.
     Limited,
+}
+
+/// What an Event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About<'a> {
+    /// The object of a node: its ShadowNode, or the Node where there is none.
+    Node(&'a Name),
+    /// The Node itself.
+    Orphans(&'a Name),
+    /// A virtual machine instance: namespace, name and UID.
+    Machine(&'a [String; 3]),
+    /// The controller as a whole.
+    Itself,
 }
 
 impl Kind {
@@ -134,6 +155,7 @@ impl Report {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Blind { .. } | Self::LeftOut { .. } | Self::Failed { .. } | Self::Silent(_) | Self::Limited => true,
+            Self::ProfileInvalid(_) | Self::ProfileGone | Self::ProfileUnseen(_) => true,
             Self::Overruled(_) | Self::Orphaned(_) | Self::NotRescued { .. } | Self::Stranded { .. } => true,
             Self::Guarded(seen) => !seen,
             Self::Held { held, .. } => *held != Held::NothingPublished,
@@ -141,18 +163,30 @@ impl Report {
         }
     }
 
-    /// The node that it is about, and one word for the reason of an Event, if it is worth one.
+    /// What it is about, and one word for the reason of an Event, if it is worth one.
     #[must_use]
-    pub fn event(&self) -> Option<(&Name, &'static str)> {
-        match self {
-            Self::LeftOut { node, .. } => Some((node, "KeysRefused")),
-            Self::Held { node, held } if *held != Held::NothingPublished => Some((node, "PublicationHeld")),
-            Self::Failed { node, cause, .. } if cause.is_refusal() => Some((node, "NodeWriteRefused")),
-            // virt-controller's word.
-            Self::Silent(node) => Some((node, "NodeUnresponsive")),
-            Self::Alive { node, recovered: true } => Some((node, "NodeResponsive")),
-            _ => None,
-        }
+    pub fn event(&self) -> Option<(About<'_>, &'static str)> {
+        let (about, reason) = match self {
+            Self::LeftOut { node, .. } => (About::Node(node), "KeysRefused"),
+            Self::Held { node, held } if *held != Held::NothingPublished => (About::Node(node), "PublicationHeld"),
+            Self::Failed { node, cause, .. } if cause.is_refusal() => (About::Node(node), "NodeWriteRefused"),
+            Self::Overruled(node) => (About::Node(node), "MarkTakenBack"),
+            // virt-controller's word, for these three.
+            Self::Silent(node) => (About::Node(node), "NodeUnresponsive"),
+            Self::Orphaned(node) => (About::Orphans(node), "NodeUnresponsive"),
+            Self::Stranded { machine, .. } => (About::Machine(machine), "NodeUnresponsive"),
+            Self::Alive { node, recovered: true } => (About::Node(node), "NodeResponsive"),
+            Self::Blind { .. } => (About::Itself, "WatchFailed"),
+            Self::Sighted(_) => (About::Itself, "WatchRestored"),
+            Self::Guarded(true) => (About::Itself, "GuardProven"),
+            Self::Guarded(false) => (About::Itself, "GuardNotProven"),
+            Self::Limited => (About::Itself, "MarksLimited"),
+            Self::ProfileTaken => (About::Itself, "ProfileAccepted"),
+            Self::ProfileInvalid(_) => (About::Itself, "ProfileInvalid"),
+            Self::ProfileGone => (About::Itself, "ProfileGone"),
+            _ => return None,
+        };
+        Some((about, reason))
     }
 }
 
@@ -194,6 +228,12 @@ impl fmt::Display for Report {
             Self::NotRescued { node, cause, message } => {
                 write!(f, "{node}: its virtual machines were not dealt with: {cause}: {message}")
             }
+            Self::ProfileTaken => f.write_str("the AgentProfile is in force as it is now"),
+            Self::ProfileInvalid(error) => {
+                write!(f, "the AgentProfile cannot be accepted, the last valid one stays in force: {error}")
+            }
+            Self::ProfileGone => f.write_str("there is no AgentProfile; the last valid one, if any, stays in force"),
+            Self::ProfileUnseen(error) => write!(f, "AgentProfiles cannot be watched: {error}"),
             Self::Limited => f.write_str("more nodes are silent than may be marked in a minute; the others wait"),
         }
     }

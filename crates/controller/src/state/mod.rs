@@ -57,6 +57,8 @@ pub(crate) struct State {
     latch: Latch,
     /// Since when a changed publication has been known that is not on its Node yet.
     waits: HashMap<Name, Duration>,
+    /// How many waited for their turn, when it was last told.
+    waiting: usize,
     liveness: Liveness,
     queue: Fair<Name>,
     looks: VecDeque<Name>,
@@ -86,6 +88,7 @@ impl State {
             strays: Strays::default(),
             latch: Latch::default(),
             waits: HashMap::new(),
+            waiting: 0,
             looks: VecDeque::new(),
             failures: HashMap::new(),
             told: Told::default(),
@@ -131,6 +134,10 @@ impl State {
     pub fn take(&mut self, now: Duration, free: bool) -> Option<Job> {
         if !free || !self.synced {
             return None;
+        }
+        let waiting = self.queue.len();
+        if std::mem::replace(&mut self.waiting, waiting) != waiting {
+            (self.report)(Report::Waiting(waiting));
         }
         self.looks.extend(self.liveness.suspects(now));
         if let Some(node) = self.looks.pop_front() {

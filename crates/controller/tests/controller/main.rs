@@ -1,6 +1,7 @@
 //! The controller against the sandbox, guards included, on a clock that only moves when everybody waits.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod degraded;
 mod seeds;
 mod stage;
 mod stranded;

@@ -144,7 +144,7 @@ impl Stage {
             guarded,
             report: Box::new(move |report| told.lock().unwrap().push((start.elapsed(), report))),
         };
-        let probes = tokio::spawn(probe::probe(client, self.profile.clone(), proof));
+        let probes = tokio::spawn(probe::probe(Box::new(move || Some(client.clone())), self.profile.clone(), proof));
         let tasks = [tokio::spawn(controller.run(std::future::pending())), probes];
         Running { lead, reports, tasks }
     }

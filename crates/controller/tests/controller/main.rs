@@ -1,6 +1,7 @@
 //! The controller against the sandbox, guards included, on a clock that only moves when everybody waits.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod beside;
 mod degraded;
 mod seeds;
 mod stage;
@@ -13,16 +14,12 @@ use kube::api::DeleteParams;
 use ownership::guard::Rule;
 use sandbox::adversity::{Effect, When};
 use serde_json::{Value, json};
-use stage::{SCHEDULABLE, Stage, pass, profile, trouble};
+use stage::{SCHEDULABLE, Stage, pass, profile, text, trouble};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const X: &str = "kubevirt.io/x";
 const Y: &str = "kubevirt.io/y";
-
-fn text(word: &str) -> Option<String> {
-    Some(word.to_owned())
-}
 
 /// The time that the guard's proof takes.
 const PROOF: u64 = 10;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::beside::{TSC, virt_controller};
 use crate::stage::{Running, SCHEDULABLE, Stage, map, pass, profile, trouble};
 
 const NODES: usize = 4;
@@ -165,6 +166,7 @@ impl Fleet {
         let mut findings = Vec::new();
         for Machine { name, published, agent } in &self.machines {
             let mut expected = published.lock().unwrap().clone();
+            expected.insert(TSC.to_owned(), "true".to_owned());
             let labels = self.stage.labels(name).await;
             let alive = agent.is_some();
             if !alive {
@@ -192,6 +194,7 @@ impl Fleet {
 
 async fn live(seed: u64) {
     let mut fleet = Fleet::new(seed).await;
+    let (beside, beside_tasks) = virt_controller(&fleet.stage);
     pass(60).await;
     for _ in 0..STEPS {
         fleet.step().await;
@@ -209,9 +212,11 @@ async fn live(seed: u64) {
         let names = fleet.machines.iter().map(|machine| machine.name.clone());
         names.map(|name| fleet.controllers.iter().map(|(running, _)| running.writes(&name).len()).sum::<usize>()).sum()
     };
-    let before = writes(&fleet);
+    let before = (writes(&fleet), beside.topology());
     pass(600).await;
-    assert_eq!(writes(&fleet), before, "seed {seed}: Nodes are written in a steady state");
+    assert_eq!((writes(&fleet), beside.topology()), before, "seed {seed}: Nodes are written in a steady state");
+    assert_eq!(beside.marks(), [""; 0], "seed {seed}: virt-controller saw a frozen heartbeat");
+    beside_tasks.iter().for_each(JoinHandle::abort);
     for (running, election) in &fleet.controllers {
         running.kill();
         election.abort();

@@ -75,6 +75,16 @@ pub fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
+pub fn text(word: &str) -> Option<String> {
+    Some(word.to_owned())
+}
+
+/// A time as an agent writes it.
+pub fn time(now: Duration) -> String {
+    let (minutes, seconds) = (now.as_secs() / 60, now.as_secs() % 60);
+    format!("2026-01-{:02}T{:02}:{:02}:{seconds:02}Z", 1 + minutes / 1440, minutes / 60 % 24, minutes % 60)
+}
+
 pub async fn pass(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
@@ -218,6 +228,10 @@ impl Stage {
         [self.shadows.list(&all).await.unwrap().items.len(), self.leases.list(&all).await.unwrap().items.len()]
     }
 
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
     /// The time since the beginning.
     pub fn now(&self) -> Duration {
         self.start.elapsed()
@@ -227,10 +241,7 @@ impl Stage {
 impl Agent {
     /// One heartbeat, with whatever is to be published.
     pub async fn beat(&mut self, now: Duration) -> Result<Done, Failure> {
-        let (minutes, seconds) = (now.as_secs() / 60, now.as_secs() % 60);
-        let time =
-            format!("2026-01-{:02}T{:02}:{:02}:{seconds:02}Z", 1 + minutes / 1440, minutes / 60 % 24, minutes % 60);
-        self.wanted.publication.annotations.insert(HEARTBEAT.to_owned(), time);
+        self.wanted.publication.annotations.insert(HEARTBEAT.to_owned(), time(now));
         self.channel.publish(&self.wanted).await
     }
 

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use libtest_mimic::{Arguments, Trial};
+use manifests::install::{self, Installation, Part};
 use ownership::guard::{HEARTBEATS, Rule};
 use ownership::publication::Publication;
 use ownership::{Profile, parse};
@@ -20,7 +21,7 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tests::server::{Place, Server, assets};
+use tests::server::{Place, Server, assets, collection};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -65,7 +66,7 @@ fn trial<F: Future<Output = ()> + 'static>(name: &str, place: &Place, test: fn(P
 
 fn profile() -> Profile {
     let text = "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {name: p}\nspec:\n  \
-        serviceAccount: {namespace: kubevirt, name: kubevirt-handler}\n  channel: ShadowNode\n  \
+        serviceAccount: {namespace: nodebound-system, name: nodebound-agent}\n  channel: ShadowNode\n  \
         labels: [{domain: kubevirt.io}, {key: cpumanager, values: ['true', 'false']}]\n  \
         annotations: [{domain: kubevirt.io}]\n  \
         liveness: {source: Lease, mark: {label: kubevirt.io/schedulable, value: 'false'}}\n";
@@ -104,32 +105,30 @@ impl Cluster {
     }
 
     async fn furnish(&self) {
-        for namespace in ["kubevirt", "nodebound-system", HEARTBEATS] {
-            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-            self.server.create("/api/v1/namespaces", &object).await;
-        }
-        for (namespace, account) in [("kubevirt", "kubevirt-handler"), ("nodebound-system", "nodebound-controller")] {
-            let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
-            self.server.create(&format!("/api/v1/namespaces/{namespace}/serviceaccounts"), &object).await;
-        }
-        let definition = serde_json::to_value(api::shadow_node_definition()).expect("is an object");
-        self.server.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await;
-        for object in roles() {
-            let path = if object["kind"] == "ClusterRole" { "clusterroles" } else { "clusterrolebindings" };
-            self.server.create(&format!("/apis/rbac.authorization.k8s.io/v1/{path}"), &object).await;
-        }
-        for object in manifests::guards(&self.profile).iter().flat_map(manifests::Guarding::objects) {
-            let kind = object["kind"].as_str().unwrap_or_default().to_lowercase();
-            let plural = if kind.ends_with('y') { kind.replace("policy", "policies") } else { format!("{kind}s") };
-            self.server.create(&format!("/apis/admissionregistration.k8s.io/v1/{plural}"), &object).await;
+        let installation = Installation { profile: self.profile.clone(), settings: Default::default() };
+        for part in [Part::Ground, Part::Guards, Part::ProbeRights, Part::Rights] {
+            for object in installation.objects(part) {
+                self.install(&object).await;
+            }
         }
         for node in ["here", "there"] {
             self.register(node).await;
-            let spec = json!({"nodeName": node, "serviceAccountName": "kubevirt-handler",
+            let spec = json!({"nodeName": node, "serviceAccountName": install::AGENT,
                 "containers": [{"name": "c", "image": "i"}]});
             let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": node}, "spec": spec});
-            self.server.create("/api/v1/namespaces/kubevirt/pods", &pod).await;
+            self.server.create("/api/v1/namespaces/nodebound-system/pods", &pod).await;
         }
+    }
+
+    /// A definition takes a moment until its objects are served.
+    async fn install(&self, object: &Value) {
+        let path = collection(object);
+        let created = async || {
+            let answer = self.server.exchange().post(&path, object).await;
+            assert!(answer.is_success() || answer.code == 404, "{path} {object}: {answer:?}");
+            answer.is_success()
+        };
+        assert!(self.server.poll(PATIENCE, created).await, "{path} is not served");
     }
 
     async fn register(&self, node: &str) {
@@ -141,7 +140,7 @@ impl Cluster {
 
     /// Starts the controller with its own token, and waits until it has seen the guard refuse.
     async fn control(&mut self) {
-        let token = self.server.exchange().token("nodebound-system", "nodebound-controller", None).await;
+        let token = self.server.exchange().token("nodebound-system", install::CONTROLLER, None).await;
         let client = self.server.bearing(&token);
         let (proof, guarded) = watch::channel(None);
         let (lead, leading) = watch::channel(true);
@@ -178,7 +177,7 @@ impl Cluster {
     /// An agent with a token that is bound to its pod on that node.
     async fn agent_client(&self, node: &str) -> Client {
         let bound = json!({"apiVersion": "v1", "kind": "Pod", "name": node});
-        self.server.bearing(&self.server.exchange().token("kubevirt", "kubevirt-handler", Some(bound)).await)
+        self.server.bearing(&self.server.exchange().token("nodebound-system", install::AGENT, Some(bound)).await)
     }
 
     async fn agent(&self, token: &str, node: &str) -> channels::ShadowNode {
@@ -363,41 +362,4 @@ async fn versions(place: Place) {
     let mut agent = cluster.agent("here", "here").await;
     agent.publish(&wanted(&[(X, "3")], "2026-01-01T00:02:00Z")).await.expect("is published");
     cluster.until_says("here", X, Some("3")).await;
-}
-
-fn roles() -> Vec<Value> {
-    let read_nodes = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]});
-    let shadows = json!({"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "patch"]});
-    let leases = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "patch"]});
-    let controller = json!([
-        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch", "patch"]},
-        {"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "list", "watch", "create", "delete"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch", "create", "delete"]},
-        {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"],
-            "resourceNames": ["system:serviceaccount:kubevirt:kubevirt-handler"]},
-        {"apiGroups": [""], "resources": ["groups"], "verbs": ["impersonate"], "resourceNames": [probe::GROUP]},
-        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"], "resourceNames": ["kubevirt-handler"]},
-        {"apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"]},
-    ]);
-    let account = |namespace: &str, name: &str| json!({"kind": "ServiceAccount", "namespace": namespace, "name": name});
-    let group = json!({"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": probe::GROUP});
-    let agent = account("kubevirt", "kubevirt-handler");
-    [
-        ("agent", json!([read_nodes, shadows.clone(), leases]), agent),
-        ("controller", controller, account("nodebound-system", "nodebound-controller")),
-        ("probe", json!([shadows]), group),
-    ]
-    .into_iter()
-    .flat_map(|(name, rules, subject)| role(name, &rules, &subject))
-    .collect()
-}
-
-fn role(name: &str, rules: &Value, subject: &Value) -> [Value; 2] {
-    let api = "rbac.authorization.k8s.io/v1";
-    let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name});
-    [
-        json!({"apiVersion": api, "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}),
-        json!({"apiVersion": api, "kind": "ClusterRoleBinding", "metadata": {"name": name}, "roleRef": reference,
-            "subjects": [subject]}),
-    ]
 }

@@ -5,6 +5,7 @@
 //! them: no expression uses a function that is newer.
 
 mod expression;
+pub mod install;
 mod lease;
 mod metadata;
 mod node_feature;

@@ -224,6 +224,23 @@ impl Server {
     }
 }
 
+/// The path where objects like this one are created.
+///
+/// # Panics
+/// If it is no object.
+#[must_use]
+pub fn collection(object: &Value) -> String {
+    let text = |field: &Value| field.as_str().map(str::to_owned);
+    let version = text(&object["apiVersion"]).expect("has a version");
+    let root = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+    let kind = text(&object["kind"]).expect("has a kind").to_lowercase();
+    let plural = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
+    match text(&object["metadata"]["namespace"]) {
+        Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+        None => format!("{root}/{plural}"),
+    }
+}
+
 /// What makes a server with roles one that authorizes everything.
 fn everything_for_everybody() -> Value {
     let subject = |group: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group});

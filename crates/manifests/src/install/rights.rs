@@ -1,0 +1,156 @@
+//! Who may do what, as tables of roles.
+
+use ownership::guard::HEARTBEATS;
+use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
+use ownership::spec::Channel;
+use serde_json::{Value, json};
+
+use super::{AGENT, CONTROLLER, Installation, PROBE};
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+/// Where Events about objects without a namespace are (`ValidateEventCreate` in `pkg/apis/core/validation`).
+const EVENTS: &str = "default";
+/// The node, the pod and the mark of the controller's probes, which are all that it may claim in somebody else's name.
+const CLAIMS: [(&str, &str); 4] =
+    [(NODE_NAME, "nodebound-probe-elsewhere"), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
+
+/// Verbs on a resource.
+struct Right {
+    group: &'static str,
+    resource: String,
+    verbs: &'static [&'static str],
+    names: Vec<String>,
+}
+
+fn right(group: &'static str, resource: impl Into<String>, verbs: &'static [&'static str]) -> Right {
+    Right { group, resource: resource.into(), verbs, names: Vec::new() }
+}
+
+impl Right {
+    fn on(mut self, name: &str) -> Self {
+        self.names.push(name.to_owned());
+        self
+    }
+
+    fn rule(&self) -> Value {
+        let mut rule = json!({"apiGroups": [self.group], "resources": [self.resource], "verbs": self.verbs});
+        if !self.names.is_empty() {
+            rule["resourceNames"] = json!(self.names);
+        }
+        rule
+    }
+}
+
+/// A role with whom it is for, in a namespace or everywhere.
+struct Role {
+    name: String,
+    namespace: Option<String>,
+    rights: Vec<Right>,
+    subject: Value,
+}
+
+impl Role {
+    fn objects(self) -> Vec<Value> {
+        if self.rights.is_empty() {
+            return Vec::new();
+        }
+        let kind = if self.namespace.is_some() { "Role" } else { "ClusterRole" };
+        let mut metadata = json!({"name": self.name});
+        if let Some(namespace) = &self.namespace {
+            metadata["namespace"] = json!(namespace);
+        }
+        let (version, rules): (_, Vec<Value>) = (format!("{GROUP}/v1"), self.rights.iter().map(Right::rule).collect());
+        vec![
+            json!({"apiVersion": version, "kind": kind, "metadata": metadata, "rules": rules}),
+            json!({"apiVersion": version, "kind": format!("{kind}Binding"), "metadata": metadata,
+                "roleRef": {"apiGroup": GROUP, "kind": kind, "name": self.name}, "subjects": [self.subject]}),
+        ]
+    }
+}
+
+/// What probes may try: what the agents write by way of the channel.
+pub(super) fn probes(installation: &Installation) -> Vec<Value> {
+    let name = format!("nodebound-{}-probe", installation.profile.name());
+    let subject = json!({"kind": "Group", "apiGroup": GROUP, "name": PROBE});
+    let rights = match installation.profile.channel() {
+        Channel::ShadowNode => vec![shadow_nodes()],
+        _ => Vec::new(),
+    };
+    Role { name, namespace: None, rights, subject }.objects()
+}
+
+fn shadow_nodes() -> Right {
+    right("nodebound.io", "shadownodes", &["get", "patch"])
+}
+
+/// What the accounts may do that are ours.
+pub(super) fn accounts(installation: &Installation) -> Vec<Value> {
+    let mut roles = Vec::new();
+    if installation.is_ours() {
+        roles.extend(agent(installation));
+    }
+    if installation.is_controlled() {
+        roles.extend(controller(installation));
+    }
+    roles.into_iter().flat_map(Role::objects).collect()
+}
+
+fn agent(installation: &Installation) -> Vec<Role> {
+    let by_shadow = installation.profile.channel() == Channel::ShadowNode;
+    // An agent that publishes by another object writes no Node.
+    let nodes = right("", "nodes", if by_shadow { &["get"] } else { &["get", "patch"] });
+    let mut everywhere = vec![nodes, right("kubevirt.io", "kubevirts", &["list"])];
+    everywhere.extend(by_shadow.then(shadow_nodes));
+    let role = |namespace: Option<&str>, rights| installation.role(AGENT, "agent", namespace, rights);
+    let mut roles = vec![role(None, everywhere), role(Some(EVENTS), vec![right("", "events", &["create"])])];
+    if installation.profile.beats_by_lease() {
+        let leases = right("coordination.k8s.io", "leases", &["get", "patch"]);
+        roles.push(role(Some(HEARTBEATS), vec![leases]));
+    }
+    roles
+}
+
+fn controller(installation: &Installation) -> Vec<Role> {
+    let profile = &installation.profile;
+    let account = profile.service_account();
+    let by_shadow = profile.channel() == Channel::ShadowNode;
+    let mut everywhere = vec![
+        right("", "nodes", &["get", "list", "watch", "patch"]),
+        right("nodebound.io", "agentprofiles", &["list", "watch"]),
+    ];
+    let mut beside_agents = Vec::new();
+    if by_shadow {
+        everywhere.push(right("nodebound.io", "shadownodes", &["get", "list", "watch", "create", "delete"]));
+        everywhere.push(right("", "groups", &["impersonate"]).on(PROBE));
+        let claim = |(key, value): (&str, &str)| {
+            right("authentication.k8s.io", format!("userextras/{key}"), &["impersonate"]).on(value)
+        };
+        everywhere.extend(CLAIMS.map(claim));
+        beside_agents.push(right("", "serviceaccounts", &["impersonate"]).on(&account.name));
+    }
+    if installation.watches_pods() {
+        beside_agents.push(right("", "pods", &["list", "watch"]));
+        beside_agents.push(right("apps", "daemonsets", &["list", "watch"]));
+    }
+    let role = |name: &str, namespace: Option<&str>, rights| installation.role(CONTROLLER, name, namespace, rights);
+    let election = right("coordination.k8s.io", "leases", &["get", "create", "update"]);
+    let mut roles = vec![
+        role("controller", None, everywhere),
+        role("controller", Some(EVENTS), vec![right("", "events", &["create"])]),
+        role("controller", Some(&installation.settings.namespace), vec![election, right("", "events", &["create"])]),
+        role("controller-agents", Some(&account.namespace), beside_agents),
+    ];
+    if profile.beats_by_lease() {
+        let leases = right("coordination.k8s.io", "leases", &["get", "list", "watch", "create", "delete"]);
+        roles.push(role("controller", Some(HEARTBEATS), vec![leases]));
+    }
+    roles
+}
+
+impl Installation {
+    fn role(&self, account: &str, name: &str, namespace: Option<&str>, rights: Vec<Right>) -> Role {
+        let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": self.settings.namespace});
+        let name = format!("nodebound-{}-{name}", self.profile.name());
+        Role { name, namespace: namespace.map(str::to_owned), rights, subject }
+    }
+}

@@ -1,0 +1,209 @@
+//! The programs as workloads, with every field that the API server would default.
+
+use serde_json::{Map, Value, json};
+
+use super::{AGENT, CONTROLLER, Installation, Settings};
+
+/// The port of metrics and health.
+const PORT: u16 = 8080;
+/// Where programs find their profile.
+const PROFILE: &str = "/etc/nodebound/profile.yaml";
+/// The user of the images.
+const USER: u32 = 65532;
+
+/// A program with an image of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Program {
+    /// `nodebound-agent`
+    Agent,
+    /// `nodebound-controller`
+    Controller,
+}
+
+impl Program {
+    /// Its name, which is that of its image, its account and its workload.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => AGENT,
+            Self::Controller => CONTROLLER,
+        }
+    }
+}
+
+impl Settings {
+    /// The image of a program.
+    #[must_use]
+    pub fn image(&self, program: Program) -> String {
+        let (registry, name) = (&self.registry, program.name());
+        match self.digests.iter().find(|(of, _)| *of == program) {
+            Some((_, digest)) => format!("{registry}/{name}@{digest}"),
+            None => format!("{registry}/{name}:{}", self.tag),
+        }
+    }
+}
+
+/// What is different from one program to the other.
+struct Pod {
+    program: Program,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, &'static str)>,
+    /// Files and folders of the host: name, path, and its type.
+    host: &'static [(&'static str, &'static str, &'static str)],
+    profile: bool,
+    requests: [&'static str; 2],
+    memory: &'static str,
+    placement: Map<String, Value>,
+    security: Value,
+}
+
+/// What agents read of their hosts. All of it is mounted read-only, and what is not there is no reason not to start.
+const HOST: [(&str, &str, &str); 5] = [
+    ("node-labeller", "/var/lib/kubevirt-node-labeller", "DirectoryOrCreate"),
+    ("kubelet", "/var/lib/kubelet", "Directory"),
+    ("kvm", "/dev/kvm", ""),
+    ("proc", "/proc/sys/kernel", "Directory"),
+    ("ksm", "/sys/kernel/mm/ksm", ""),
+];
+
+/// The agents.
+pub(super) fn agents(installation: &Installation) -> Vec<Value> {
+    let pod = Pod {
+        program: Program::Agent,
+        arguments: vec![format!("--profile={PROFILE}"), format!("--listen=0.0.0.0:{PORT}")],
+        environment: vec![("NODE_NAME", "spec.nodeName")],
+        host: &HOST,
+        profile: true,
+        requests: ["10m", "16Mi"],
+        memory: "64Mi",
+        placement: map(json!({"priorityClassName": "system-node-critical", "tolerations": [{"operator": "Exists"}]})),
+        // Whose files it reads are root's; it gives every capability up at its start.
+        security: json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsUser": 0,
+            "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}),
+    };
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "10%"}});
+    let spec = json!({"revisionHistoryLimit": 10, "selector": selector(Program::Agent), "updateStrategy": strategy,
+        "template": pod.template(installation)});
+    let mut set = workload(installation, "DaemonSet", Program::Agent, spec);
+    // What the server writes into each new one.
+    set["metadata"]["annotations"] = json!({"deprecated.daemonset.template.generation": "1"});
+    vec![profile(installation), set]
+}
+
+/// The controller, and that one of its replicas stays when nodes are drained.
+pub(super) fn controller(installation: &Installation) -> Vec<Value> {
+    let control_plane = json!({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"});
+    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchExpressions": [control_plane.clone()]}]}}});
+    let mut toleration = control_plane;
+    toleration["effect"] = json!("NoSchedule");
+    let pod = Pod {
+        program: Program::Controller,
+        arguments: vec![format!("--agent-profile={}", installation.profile.name()), format!("--listen=0.0.0.0:{PORT}")],
+        environment: vec![("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")],
+        host: &[],
+        profile: false,
+        requests: ["50m", "64Mi"],
+        memory: "256Mi",
+        placement: map(json!({"affinity": affinity, "tolerations": [toleration],
+            "priorityClassName": "system-cluster-critical"})),
+        security: json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
+            "runAsUser": USER, "runAsGroup": USER, "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"}}),
+    };
+    let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}});
+    let spec = json!({"replicas": installation.settings.replicas, "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": 600, "selector": selector(Program::Controller), "strategy": strategy,
+        "template": pod.template(installation)});
+    let metadata = json!({"name": CONTROLLER, "namespace": installation.settings.namespace});
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata,
+        "spec": {"maxUnavailable": 1, "selector": selector(Program::Controller)}});
+    vec![workload(installation, "Deployment", Program::Controller, spec), budget]
+}
+
+fn workload(installation: &Installation, kind: &str, program: Program, spec: Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": kind,
+        "metadata": {"name": program.name(), "namespace": installation.settings.namespace}, "spec": spec})
+}
+
+fn selector(program: Program) -> Value {
+    json!({"matchLabels": {"app.kubernetes.io/component": program.name()}})
+}
+
+/// The profile as a file.
+fn profile(installation: &Installation) -> Value {
+    let object = installation.agent_profile();
+    let metadata = json!({"name": configuration(installation), "namespace": installation.settings.namespace});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"profile.yaml": object.to_string()}})
+}
+
+fn configuration(installation: &Installation) -> String {
+    format!("nodebound-{}", installation.profile.name())
+}
+
+impl Pod {
+    fn template(&self, installation: &Installation) -> Value {
+        let mut spec = map(json!({
+            "containers": [self.container(installation)], "dnsPolicy": "ClusterFirst", "restartPolicy": "Always",
+            "schedulerName": "default-scheduler", "securityContext": {}, "serviceAccount": self.program.name(),
+            "serviceAccountName": self.program.name(), "terminationGracePeriodSeconds": 30,
+        }));
+        spec.extend(self.placement.clone());
+        let secrets: Vec<Value> = installation.settings.pull_secrets.iter().map(|name| json!({"name": name})).collect();
+        if !secrets.is_empty() {
+            spec.insert("imagePullSecrets".to_owned(), json!(secrets));
+        }
+        let volumes = self.volumes(installation);
+        if !volumes.is_empty() {
+            spec.insert("volumes".to_owned(), json!(volumes));
+        }
+        json!({"metadata": {"labels": {"app.kubernetes.io/component": self.program.name()}}, "spec": spec})
+    }
+
+    fn container(&self, installation: &Installation) -> Value {
+        let field = |(name, path): &(&str, &str)| json!({"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}});
+        let environment: Vec<Value> = self.environment.iter().map(field).collect();
+        let [cpu, memory] = self.requests;
+        let mut container = json!({
+            "name": self.program.name(), "image": installation.settings.image(self.program),
+            "imagePullPolicy": "IfNotPresent", "args": self.arguments, "env": environment,
+            "ports": [{"name": "metrics", "containerPort": PORT, "protocol": "TCP"}],
+            "livenessProbe": probe("/healthz", 3), "readinessProbe": probe("/readyz", 3),
+            "resources": {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": self.memory}},
+            "securityContext": self.security, "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+        });
+        let mounts = self.mounts();
+        if !mounts.is_empty() {
+            container["volumeMounts"] = json!(mounts);
+        }
+        container
+    }
+
+    fn mounts(&self) -> Vec<Value> {
+        let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path, "readOnly": true});
+        let profile = self.profile.then(|| mount("profile", "/etc/nodebound"));
+        profile.into_iter().chain(self.host.iter().map(|(name, path, _)| mount(name, path))).collect()
+    }
+
+    fn volumes(&self, installation: &Installation) -> Vec<Value> {
+        let profile = self.profile.then(
+            || json!({"name": "profile", "configMap": {"name": configuration(installation), "defaultMode": 0o644}}),
+        );
+        let host =
+            self.host.iter().map(|(name, path, kind)| json!({"name": name, "hostPath": {"path": path, "type": kind}}));
+        profile.into_iter().chain(host).collect()
+    }
+}
+
+fn probe(path: &str, failures: u32) -> Value {
+    json!({"httpGet": {"path": path, "port": "metrics", "scheme": "HTTP"}, "failureThreshold": failures,
+        "periodSeconds": 10, "successThreshold": 1, "timeoutSeconds": 1})
+}
+
+fn map(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

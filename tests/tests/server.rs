@@ -5,12 +5,13 @@
 #![expect(clippy::print_stderr, reason = "a test says why it is ignored")]
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use manifests::install::{self, Installation, Part};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tests::server::{Place, Server, assets, suite};
+use tests::server::{Place, Server, assets, collection, suite};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
 fn trials(place: &Place) -> Vec<Trial> {
     let mut trials: Vec<Trial> = suite::files().into_iter().map(|file| of_suite(place, file)).collect();
     trials.push(trial("applying a guard again changes nothing", place, applied_again));
+    trials.push(trial("what is installed carries every default", place, installed));
     trials.push(trial("real tokens are told apart by their claims", place, real_tokens));
     trials
 }
@@ -83,6 +85,56 @@ async fn applied_again(server: Server) {
             assert_eq!(second.body["metadata"]["labels"], object["metadata"]["labels"]);
         }
     }
+}
+
+/// Everything that is installed with agents and a controller of ours, applied twice.
+async fn installed(server: Server) {
+    for installation in installations() {
+        let objects = Part::ALL.into_iter().flat_map(|part| installation.objects(part));
+        // The sandbox serves no budgets.
+        let inside = server.sandbox().is_some();
+        for object in objects.filter(|object| !(inside && object["kind"] == "PodDisruptionBudget")) {
+            let name = object["metadata"]["name"].as_str().expect("has a name");
+            let path = format!("{}/{name}?fieldManager=test&force=true", collection(&object));
+            let apply = async || {
+                let builder = http::Request::patch(&path).header("Content-Type", "application/apply-patch+yaml");
+                server.exchange().send(None, builder, Some(&object)).await
+            };
+            let served = async || apply().await.code != 404;
+            assert!(server.poll(Duration::from_secs(20), served).await, "{path} is not served");
+            let [first, second] = [apply().await, apply().await];
+            assert_eq!((first.code, second.code), (200, 200), "{object}: {first:?} {second:?}");
+            let generation = |answer: &tests::server::Answer| answer.body["metadata"]["generation"].clone();
+            assert_eq!(generation(&first), generation(&second), "{path}");
+            for field in ["spec", "data", "rules", "roleRef", "subjects"] {
+                // Namespaces and definitions have fields that are the server's business.
+                let own = matches!(object["kind"].as_str(), Some("Namespace" | "CustomResourceDefinition"));
+                assert!(own || second.body[field] == object[field], "{path}: {field}: {:#}", second.body[field]);
+            }
+        }
+    }
+}
+
+/// Each channel with each sign of life, for agents of ours and of somebody else.
+fn installations() -> Vec<Installation> {
+    let spec = |account: &str, more: &str| {
+        format!(
+            "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: p}}\nspec:\n  \
+            serviceAccount: {account}\n  labels: [{{domain: kubevirt.io}}]\n  annotations: [{{domain: kubevirt.io}}]\n{more}"
+        )
+    };
+    let (ours, theirs) =
+        ("{namespace: nodebound-system, name: nodebound-agent}", "{namespace: default, name: kubevirt-handler}");
+    let alive = |source: &str| {
+        format!("  liveness: {{source: {source}, mark: {{label: kubevirt.io/schedulable, value: 'false'}}}}\n")
+    };
+    let by_shadow = format!("  channel: ShadowNode\n{}", alive("Lease"));
+    [(ours, by_shadow), (ours, String::new()), (theirs, alive("PodReadiness")), (theirs, String::new())]
+        .map(|(account, more)| {
+            let profile = ownership::parse::profile(&spec(account, &more)).expect("is valid");
+            Installation { profile, settings: install::Settings::default() }
+        })
+        .into()
 }
 
 /// Tokens bound to a pod on the node, to a pod elsewhere, to the Node alone, and to nothing.

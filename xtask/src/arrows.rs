@@ -17,7 +17,10 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("nodebound-agent", &["nodebound-ownership", "nodebound-channels"]),
     ("nodebound-app", &[]),
     ("nodebound-agent-program", &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-agent"]),
-    ("nodebound-controller-program", &["nodebound-app", "nodebound-ownership", "nodebound-controller"]),
+    (
+        "nodebound-controller-program",
+        &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-controller"],
+    ),
     ("nodebound-attack", &["nodebound-ownership", "nodebound-admission", "nodebound-api"]),
     ("nodebound-testkit", &[]),
     (

@@ -1,6 +1,9 @@
 //! The committed files that come from code.
 
 use anyhow::{Context, Result};
+use manifests::install::{self, Installation, Part};
+use ownership::Profile;
+use ownership::spec::{Channel, Liveness, LivenessSource, Mark, ServiceAccount};
 use std::fs;
 use std::path::Path;
 
@@ -36,6 +39,9 @@ pub(crate) fn files() -> Result<Vec<File>> {
     for (name, _) in ownership::builtin::PROFILES {
         files.push(guards(name)?);
     }
+    for (folder, channel) in [("direct", Channel::Direct), ("shadownode", Channel::ShadowNode)] {
+        files.extend(installation(folder, channel)?);
+    }
     Ok(files)
 }
 
@@ -50,6 +56,38 @@ fn guards(name: &str) -> Result<File> {
 fn definition(kind: &str, object: serde_json::Value) -> Result<File> {
     let text = format!("{}{}", header("#"), manifests::documents(&[object])?);
     Ok(File { path: format!("manifests/crds/{kind}.yaml"), text })
+}
+
+/// Agents of ours and what they need, one file for each part, in the order in which they are applied.
+fn installation(folder: &str, channel: Channel) -> Result<Vec<File>> {
+    let settings = install::Settings::default();
+    let mut spec = ownership::builtin::profile("kubevirt-least").context("the profile is built in")??.spec().clone();
+    let account = ServiceAccount { namespace: settings.namespace.clone(), name: install::AGENT.to_owned() };
+    let mark = Mark { label: "kubevirt.io/schedulable".to_owned(), value: "false".to_owned() };
+    let source = if channel == Channel::ShadowNode { LivenessSource::Lease } else { LivenessSource::PodReadiness };
+    let liveness = Liveness { source, mark, timeout: "5m".to_owned() };
+    (spec.service_account, spec.channel, spec.liveness) = (account, channel, Some(liveness));
+    let profile = Profile::new("kubevirt", spec).map_err(|errors| {
+        anyhow::anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    let installation = Installation { profile, settings };
+    let mut files = Vec::new();
+    for (number, part) in (1..).zip(Part::ALL) {
+        let objects = installation.objects(part);
+        if !objects.is_empty() {
+            let text = format!("{}{}", header("#"), manifests::documents(&objects)?);
+            files.push(File { path: format!("manifests/{folder}/{number}-{}.yaml", part.word()), text });
+        }
+    }
+    files.push(kustomization(folder, &files));
+    Ok(files)
+}
+
+fn kustomization(folder: &str, files: &[File]) -> File {
+    let names = files.iter().filter_map(|file| file.path.rsplit('/').next());
+    let resources: String = names.map(|name| format!("- {name}\n")).collect();
+    let kind = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n";
+    File { path: format!("manifests/{folder}/kustomization.yaml"), text: format!("{}{kind}{resources}", header("#")) }
 }
 
 /// The help of every command.

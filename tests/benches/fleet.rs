@@ -274,7 +274,8 @@ fn profile() -> String {
 
 fn probes_rights() -> [Value; 2] {
     let group = "rbac.authorization.k8s.io";
-    let rules = json!([{"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "patch"]}]);
+    let rules = json!([{"apiGroups": ["nodebound.io", "coordination.k8s.io"], "resources": ["shadownodes", "leases"],
+        "verbs": ["get", "patch"]}]);
     let subject = json!({"kind": "Group", "apiGroup": group, "name": controller::probe::GROUP});
     [
         json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "probe"}, "rules": rules}),

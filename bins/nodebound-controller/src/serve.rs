@@ -43,14 +43,16 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     }
     let (leads, leading) = watch::channel(false);
     let (stop, stopped) = watch::channel(false);
+    let (leave, left) = watch::channel(false);
     let candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, Box::new(Timestamp::now));
-    let candidate = tokio::spawn(candidate.run(leads, told(stopped.clone())));
+    let candidate = tokio::spawn(candidate.run(leads, told(left)));
     let running = Running { client, probing, settings, leading, telemetry, itself };
     let controller = tokio::spawn(running.go_on(profile, agent_profile, stopped));
     stops.recv().await;
     // What is under way ends first; then another one may lead. A second signal ends it all.
     let end = async move {
-        let _ = (stop.send(true), controller.await, candidate.await);
+        let _ = (stop.send(true), controller.await);
+        let _ = (leave.send(true), candidate.await);
     };
     tokio::select! {
         () = end => {}
@@ -128,6 +130,7 @@ impl Running {
     }
 
     async fn with(&self, profile: Profile, stop: impl Future<Output = ()>) {
+        self.telemetry.begin();
         let (proof, guarded) = watch::channel(None);
         let probing = self.probing.clone();
         let connect: probe::Connect = Box::new(move || Client::try_from(probing.clone()).ok());

@@ -66,6 +66,14 @@ impl Telemetry {
         }
     }
 
+    /// A controller begins anew, with another profile: it has seen and proven nothing yet.
+    pub fn begin(&self) {
+        self.synced.store(false, Ordering::Relaxed);
+        for gauge in [&self.guarded, &self.blind, &self.waiting] {
+            gauge.set(0);
+        }
+    }
+
     fn count(&self, report: &Report) {
         match report {
             Report::Synced => self.synced.store(true, Ordering::Relaxed),

@@ -60,10 +60,14 @@ impl ShadowNode {
         let Some(heartbeat) = &mut self.heartbeat else { return self.shadow.try_once(wanted).await };
         let mut wanted = wanted.clone();
         let beat = wanted.publication.annotations.remove(&heartbeat.annotation);
-        let mut done = self.shadow.try_once(&wanted).await?;
-        if let Some(time) = beat.and_then(|beat| renewal(&beat)) {
-            done.writes += u32::from(heartbeat.renew(self.shadow.name(), time).await?);
-        }
+        let done = self.shadow.try_once(&wanted).await;
+        // A publication that is refused is no reason to look dead.
+        let renewed = match beat.and_then(|beat| renewal(&beat)) {
+            Some(time) => heartbeat.renew(self.shadow.name(), time).await,
+            None => Ok(false),
+        };
+        let mut done = done?;
+        done.writes += u32::from(renewed?);
         Ok(done)
     }
 

@@ -161,8 +161,16 @@ fn wanted(given: &Given<'_>, written: &Keys) -> Result<(Permitted, Vec<Refusal>)
     }
 }
 
+/// What stands on the Node, but for a mark of ours whose time is over.
 fn standing(given: &Given<'_>, written: &Keys) -> Permitted {
-    Attributed::standing(given.node, written).permit(given.profile).0
+    let mut kept = written.clone();
+    let mark = given.profile.spec().liveness.as_ref().map(|liveness| &liveness.mark);
+    let over = mark.filter(|_| given.verdict == Verdict::Alive);
+    let over = over.filter(|mark| given.node.labels().get(&mark.label) == Some(&*mark.value));
+    if let Some(mark) = over {
+        kept.labels.remove(&mark.label);
+    }
+    Attributed::standing(given.node, &kept).permit(given.profile).0
 }
 
 /// A silent node is marked. While nothing is known of it, a mark of ours stays.

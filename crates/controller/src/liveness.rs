@@ -9,7 +9,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,13 +110,24 @@ pub struct Liveness {
     due: BTreeSet<(Duration, Name)>,
     blind: Option<Duration>,
     marks: VecDeque<Duration>,
+    /// Who is looked at.
+    suspected: HashSet<Name>,
+    limited: bool,
 }
 
 impl Liveness {
     /// Nothing has been seen yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, lives: HashMap::new(), due: BTreeSet::new(), blind: None, marks: VecDeque::new() }
+        Self {
+            settings,
+            lives: HashMap::new(),
+            due: BTreeSet::new(),
+            blind: None,
+            marks: VecDeque::new(),
+            suspected: HashSet::new(),
+            limited: false,
+        }
     }
 
     /// What is known of a node.
@@ -136,14 +147,17 @@ impl Liveness {
         let life = self.lives.entry(node.clone()).or_insert_with(|| Life::new(now));
         let (before, due) = (life.verdict, life.due);
         life.see(now, sign, self.settings.timeout);
-        let changed = life.verdict != before;
-        let after = life.due;
+        let (changed, after, suspect) = (life.verdict != before, life.due, life.suspect);
+        if !suspect {
+            self.suspected.remove(node);
+        }
         self.reschedule(node, due, after);
         changed
     }
 
     /// A node is gone.
     pub fn forget(&mut self, node: &str) {
+        self.suspected.remove(node);
         if let Some((name, Life { due: Some(due), .. })) = self.lives.remove_entry(node) {
             self.due.remove(&(due, name));
         }
@@ -160,6 +174,7 @@ impl Liveness {
         let lost = now.saturating_sub(since);
         let long = lost > self.settings.gap;
         self.due.clear();
+        self.suspected.clear();
         for (name, life) in &mut self.lives {
             if life.due.is_none() && !life.suspect {
                 continue;
@@ -175,28 +190,53 @@ impl Liveness {
     /// When there will be suspects.
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
-        if self.blind.is_some() { None } else { self.due.first().map(|(due, _)| *due) }
+        let due = self.due.first().filter(|_| self.blind.is_none()).map(|(due, _)| *due)?;
+        match (self.room(), self.suspected.is_empty()) {
+            (0, false) => None,
+            // Not before there is room for another mark.
+            (0, true) => self.marks.front().map(|mark| due.max(mark.saturating_add(WINDOW))),
+            _ => Some(due),
+        }
     }
 
-    /// The nodes that are to be looked at afresh now. Each is named once, until it is [confirmed](Self::confirm) or
+    /// How many more may be looked at, so that each of them could be marked.
+    fn room(&self) -> usize {
+        self.settings.marks.saturating_sub(self.marks.len()).saturating_sub(self.suspected.len())
+    }
+
+    /// Whether more nodes are due than may be marked now.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    fn forget_marks(&mut self, now: Duration) {
+        while self.marks.front().is_some_and(|mark| mark.saturating_add(WINDOW) <= now) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// The nodes that are to be looked at afresh now, no more than may be marked. Each is named once, until it is [confirmed](Self::confirm) or
     /// [put off](Self::put_off).
     pub fn suspects(&mut self, now: Duration) -> Vec<Name> {
+        self.forget_marks(now);
         let mut suspects = Vec::new();
-        while self.next().is_some_and(|due| due <= now) {
+        while self.room() > 0 && self.next().is_some_and(|due| due <= now) {
             let Some((_, name)) = self.due.pop_first() else { break };
             if let Some(life) = self.lives.get_mut(&name) {
                 (life.due, life.suspect) = (None, true);
+                self.suspected.insert(name.clone());
                 suspects.push(name);
             }
         }
+        self.limited = self.room() == 0 && self.due.first().is_some_and(|(due, _)| *due <= now);
         suspects
     }
 
     /// A fresh look showed no sign of life that had not been seen.
     pub fn confirm(&mut self, now: Duration, node: &Name) -> Confirmed {
-        while self.marks.front().is_some_and(|mark| mark.saturating_add(WINDOW) <= now) {
-            self.marks.pop_front();
-        }
+        self.forget_marks(now);
+        self.suspected.remove(node);
         let Some(life) = self.lives.get_mut(node).filter(|life| life.suspect) else { return Confirmed::No };
         if self.blind.is_some() {
             return Confirmed::No;
@@ -213,6 +253,7 @@ impl Liveness {
 
     /// One could not look at a suspect: later.
     pub fn put_off(&mut self, now: Duration, node: &Name, after: Duration) {
+        self.suspected.remove(node);
         let Some(life) = self.lives.get_mut(node).filter(|life| life.suspect) else { return };
         let due = now.saturating_add(after);
         (life.suspect, life.due) = (false, Some(due));

@@ -22,7 +22,7 @@ pub async fn follow(
 ) {
     let resource = ApiResource::erase::<AgentProfile>(&());
     let mut objects = Watched::of(Api::<DynamicObject>::all_with(client, &resource), backoff);
-    let (mut listed, mut last) = (false, None);
+    let (mut listed, mut last, mut before) = (false, None, None);
     loop {
         let state = match objects.next().await {
             Observation::Begun => {
@@ -36,13 +36,21 @@ pub async fn follow(
             Observation::Gone(object) if is(&object, name) => State::Gone,
             Observation::Complete if !listed => State::Gone,
             Observation::Interrupted { cause, message } => State::Unseen(format!("{cause}: {message}")),
+            Observation::Resumed => match std::mem::take(&mut before) {
+                Some(state) => state,
+                None => continue,
+            },
             _ => continue,
         };
         if last.as_ref() == Some(&state) {
             continue;
         }
-        if let Some(news) = take(&state, &valid) {
+        let was_valid = matches!(last, None | Some(State::Valid(_)));
+        if let Some(news) = take(&state, was_valid, &valid) {
             report(news);
+        }
+        if let (State::Unseen(_), Some(seen)) = (&state, &last) {
+            before.get_or_insert_with(|| seen.clone());
         }
         last = Some(state);
     }
@@ -72,7 +80,7 @@ fn read(object: &DynamicObject) -> State {
     }
 }
 
-fn take(state: &State, valid: &watch::Sender<Option<Profile>>) -> Option<Report> {
+fn take(state: &State, was_valid: bool, valid: &watch::Sender<Option<Profile>>) -> Option<Report> {
     match state {
         State::Valid(profile) => {
             let is_new = valid.send_if_modified(|known| {
@@ -80,7 +88,7 @@ fn take(state: &State, valid: &watch::Sender<Option<Profile>>) -> Option<Report>
                 *known = Some((**profile).clone());
                 is_new
             });
-            is_new.then_some(Report::ProfileTaken)
+            (is_new || !was_valid).then_some(Report::ProfileTaken)
         }
         State::Invalid(error) => Some(Report::ProfileInvalid(error.clone())),
         State::Gone => Some(Report::ProfileGone),

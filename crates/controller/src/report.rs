@@ -168,7 +168,9 @@ impl Report {
     pub fn event(&self) -> Option<(About<'_>, &'static str)> {
         let (about, reason) = match self {
             Self::LeftOut { node, .. } => (About::Node(node), "KeysRefused"),
-            Self::Held { node, held } if *held != Held::NothingPublished => (About::Node(node), "PublicationHeld"),
+            // That the guard is not proven is one Event, and not one for each node.
+            Self::Held { held: Held::NothingPublished | Held::NotGuarded, .. } => return None,
+            Self::Held { node, .. } => (About::Node(node), "PublicationHeld"),
             Self::Failed { node, cause, .. } if cause.is_refusal() => (About::Node(node), "NodeWriteRefused"),
             Self::Overruled(node) => (About::Node(node), "MarkTakenBack"),
             // virt-controller's word, for these three.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::liveness::Name;
 use crate::report::{Kind, Report};
 use crate::rescue::Rescued;
-use crate::state::{Job, State};
+use crate::state::{Free, Job, State};
 use crate::work::{self, Cluster, Fresh, Worked};
 
 /// Told what happens.
@@ -95,7 +95,7 @@ impl Controller {
         // The watches end when this is dropped.
         let (mut sights, _watches) = observe(&client, &profile, &settings);
         let (parallel, start) = (settings.parallel, Instant::now());
-        let cluster = Cluster::new(client);
+        let cluster = Cluster::new(client, &profile.service_account().namespace);
         let mut state = State::new(profile, settings, report);
         state.lead(*leading.borrow_and_update());
         state.guard(start.elapsed(), guarded.borrow_and_update().clone());
@@ -149,8 +149,14 @@ struct Jobs {
 }
 
 impl Jobs {
-    fn free(&self) -> bool {
-        [self.works.len(), self.looks.len(), self.rescues.len()].into_iter().all(|busy| busy < self.parallel)
+    /// Each kind of job has room of its own, so that one that takes long does not hold up the others.
+    fn free(&self) -> Free {
+        let has_room = |busy: usize| busy < self.parallel;
+        Free {
+            works: has_room(self.works.len()),
+            looks: has_room(self.looks.len()),
+            rescues: has_room(self.rescues.len()),
+        }
     }
 
     fn begin(&mut self, job: Job) {

@@ -28,6 +28,8 @@ pub(crate) struct Record {
     /// What we applied, and what we or those whose work we took over wrote otherwise: labels and annotations of each.
     applied: [Texts; 2],
     otherwise: [Texts; 2],
+    /// Whether anything on it is ours, and not that of those whose work we took over.
+    is_ours: bool,
     /// How much there is, where it is too much to be kept.
     excess: Option<Size>,
 }
@@ -137,6 +139,7 @@ impl Recorder {
     /// Of a Node, what its agent owns and what we wrote.
     pub fn node(&mut self, metadata: &ObjectMeta) -> Record {
         let (applied, otherwise) = self.written(metadata);
+        let is_ours = has_ours(metadata);
         let ours =
             |keys: &BTreeSet<String>, more: &BTreeSet<String>, key: &str| keys.contains(key) || more.contains(key);
         let labels = self.profile.labels().clone();
@@ -148,7 +151,7 @@ impl Recorder {
         });
         let [applied, otherwise] = [applied, otherwise].map(|keys| self.keys(&keys));
         let uid = metadata.uid.as_deref().unwrap_or_default().into();
-        Record { uid, owner: None, labels, annotations, applied, otherwise, excess: None }
+        Record { uid, owner: None, labels, annotations, applied, otherwise, is_ours, excess: None }
     }
 
     /// Of a ShadowNode, everything, if it is not too much.
@@ -164,6 +167,7 @@ impl Recorder {
             annotations: self.texts(metadata.annotations.as_ref(), |_| kept),
             applied: none.clone(),
             otherwise: none,
+            is_ours: false,
             excess,
         }
     }
@@ -194,6 +198,11 @@ impl Recorder {
         managers.insert(FIELD_MANAGER.to_owned());
         written(&json!({"metadata": {"managedFields": entries}}), &managers)
     }
+}
+
+fn has_ours(metadata: &ObjectMeta) -> bool {
+    let entries = metadata.managed_fields.iter().flatten();
+    entries.into_iter().any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none())
 }
 
 fn is_applied(entry: &ManagedFieldsEntry) -> bool {
@@ -233,7 +242,7 @@ impl Record {
 
     /// Whether anything on it is ours.
     pub fn is_ours(&self) -> bool {
-        [&self.applied, &self.otherwise].into_iter().flatten().any(|keys| !keys.is_empty())
+        self.is_ours
     }
 
     pub fn label(&self, key: &str) -> Option<&str> {

@@ -1,10 +1,10 @@
 //! The requests that the controller makes for one node.
 
 use api::ShadowNode;
-use channels::{Trouble, answered};
+use channels::{Cause, Refuser, Trouble, answered};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Node;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
@@ -55,6 +55,7 @@ pub(crate) enum Fresh {
     Node(PartialObjectMeta<Node>),
     Shadow(PartialObjectMeta<ShadowNode>),
     Lease(DynamicObject),
+    Pods(Vec<Pod>),
     /// There is no such object, or none to look at.
     Nothing,
 }
@@ -66,12 +67,15 @@ pub(crate) struct Cluster {
     publications: Api<ShadowNode>,
     shadows: Api<DynamicObject>,
     leases: Api<DynamicObject>,
+    /// In the namespace of the agents.
+    pods: Api<Pod>,
     client: Client,
 }
 
 impl Cluster {
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, agents: &str) -> Self {
         Self {
+            pods: Api::namespaced(client.clone(), agents),
             nodes: Api::all(client.clone()),
             publications: Api::all(client.clone()),
             shadows: Api::all_with(client.clone(), &shadow_nodes()),
@@ -80,16 +84,17 @@ impl Cluster {
         }
     }
 
-    /// Does the steps in their order, up to the first that fails.
+    /// Does the steps in their order. One that fails keeps none of the others: a Node is marked whether or not the objects
+    /// in the middle can be made.
     pub async fn work(self, node: Name, steps: Vec<Step>) -> Worked {
-        let mut done = Vec::new();
+        let (mut done, mut trouble) = (Vec::new(), None);
         for step in steps {
             match self.step(&node, step).await {
                 Ok(step) => done.push(step),
-                Err(trouble) => return Worked { node, done, trouble: Some(trouble) },
+                Err(failed) => trouble = trouble.or(Some(failed)),
             }
         }
-        Worked { node, done, trouble: None }
+        Worked { node, done, trouble }
     }
 
     async fn step(&self, node: &str, step: Step) -> Result<Done, Trouble> {
@@ -112,7 +117,13 @@ impl Cluster {
             json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, "spec": {}});
         let object = serde_json::from_value(object).map_err(|error| Trouble::unreadable(&error))?;
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        answered(self.objects(kind).create(&parameters, &object)).await.map(drop)
+        match answered(self.objects(kind).create(&parameters, &object)).await {
+            // It is not the object that is not there, but its namespace or its kind.
+            Err(Trouble { cause: Cause::Gone, message, asked }) => {
+                Err(Trouble { cause: Cause::Refused(Refuser::Other(404)), message, asked })
+            }
+            made => made.map(drop),
+        }
     }
 
     async fn remove(&self, kind: Kind, node: &str, uid: &str) -> Result<(), Trouble> {
@@ -133,6 +144,11 @@ impl Cluster {
         answered(self.nodes.patch_metadata(patch.node(), &parameters, &body)).await
     }
 
+    async fn pods(&self, node: &str) -> Result<Vec<Pod>, Trouble> {
+        let there = ListParams::default().fields(&format!("spec.nodeName={node}"));
+        answered(self.pods.list(&there)).await.map(|pods| pods.items)
+    }
+
     /// Does what is to be done for the virtual machines of a node.
     pub async fn rescue(self, agent: ServiceAccount, node: Name, exists: bool) -> Rescued {
         rescue(self.client, agent, node, exists).await
@@ -144,11 +160,11 @@ impl Cluster {
             Kind::Nodes => answered(self.nodes.get_metadata(node)).await.map(Fresh::Node),
             Kind::Leases => answered(self.leases.get(node)).await.map(Fresh::Lease),
             Kind::ShadowNodes => answered(self.publications.get_metadata(node)).await.map(Fresh::Shadow),
-            // A pod is judged by what it is, not by what changes.
-            Kind::Pods | Kind::DaemonSets | Kind::VirtualMachines => Ok(Fresh::Nothing),
+            Kind::Pods => self.pods(node).await.map(Fresh::Pods),
+            Kind::DaemonSets | Kind::VirtualMachines => Ok(Fresh::Nothing),
         };
         match looked {
-            Err(Trouble { cause: channels::Cause::Gone, .. }) => Ok(Fresh::Nothing),
+            Err(Trouble { cause: Cause::Gone, .. }) => Ok(Fresh::Nothing),
             looked => looked,
         }
     }

@@ -8,7 +8,7 @@ use ownership::guard::Rule;
 use ownership::publication::{Guarded, Publication, Refusal};
 use ownership::request::Object;
 use ownership::spec::{Channel, LivenessSource, ServiceAccount};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::desired::{Desired, Given, Published, desired};
@@ -41,6 +41,14 @@ pub(crate) enum Job {
     Look(Kind, Name),
 }
 
+/// For which jobs there is room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Free {
+    pub works: bool,
+    pub looks: bool,
+    pub rescues: bool,
+}
+
 pub(crate) struct State {
     profile: Profile,
     settings: Settings,
@@ -69,6 +77,13 @@ pub(crate) struct State {
     synced: bool,
     leads: bool,
     guarded: Option<Guarded>,
+    was_guarded: bool,
+    /// Whose publication has changed since the guard was last seen to refuse.
+    unvouched: HashSet<Name>,
+    /// Whose publication may be anybody's: it is made anew.
+    tainted: HashSet<Name>,
+    /// Whose write was refused: nothing but the mark of a silent node is written there, until something changes.
+    refused: HashSet<Name>,
 }
 
 impl State {
@@ -97,6 +112,10 @@ impl State {
             synced: false,
             leads: false,
             guarded: None,
+            was_guarded: false,
+            unvouched: HashSet::new(),
+            tainted: HashSet::new(),
+            refused: HashSet::new(),
             profile,
             settings,
             report,
@@ -113,54 +132,78 @@ impl State {
         (self.report)(Report::Leading(leads));
     }
 
-    /// The guard has been seen to refuse, or has not any more.
+    /// The guard has been seen to refuse, once more or for the first time, or has not any more.
     pub fn guard(&mut self, now: Duration, guarded: Option<Guarded>) {
-        if self.guarded.is_some() != guarded.is_some() {
-            (self.report)(Report::Guarded(guarded.is_some()));
-        }
+        let (before, after) = (self.guarded.is_some(), guarded.is_some());
         self.guarded = guarded;
+        if before && after {
+            self.unvouched.clear();
+        }
+        if before == after {
+            return;
+        }
+        (self.report)(Report::Guarded(after));
+        if after {
+            // What was written while nobody was seen to be held may be anybody's.
+            self.tainted.extend(std::mem::take(&mut self.unvouched).into_iter().filter(|_| self.was_guarded));
+            self.was_guarded = true;
+        }
         self.nodes.names().for_each(|node| self.queue.add(now, node));
     }
 
     /// When there will be something to do.
-    pub fn next(&self, free: bool) -> Option<Duration> {
-        let work = self.queue.due().filter(|_| free && self.leads && self.synced);
-        let look = self.liveness.next().filter(|_| self.synced);
-        let rescue = self.strays.next().filter(|_| free && self.leads && self.synced);
+    pub fn next(&self, free: Free) -> Option<Duration> {
+        if !self.leads || !self.synced {
+            return None;
+        }
+        let work = self.queue.due().filter(|_| free.works);
+        let look = self.liveness.next().filter(|_| free.looks);
+        let rescue = self.strays.next().filter(|_| free.rescues);
         [work, look, rescue].into_iter().flatten().min()
     }
 
     /// Something to be done now.
-    pub fn take(&mut self, now: Duration, free: bool) -> Option<Job> {
-        if !free || !self.synced {
+    pub fn take(&mut self, now: Duration, free: Free) -> Option<Job> {
+        // One that does not lead knows as much, but asks nobody: whose time is over is looked at once it leads.
+        if !self.leads || !self.synced {
             return None;
         }
         let waiting = self.queue.len();
         if std::mem::replace(&mut self.waiting, waiting) != waiting {
             (self.report)(Report::Waiting(waiting));
         }
-        self.looks.extend(self.liveness.suspects(now));
-        if let Some(node) = self.looks.pop_front() {
-            return Some(Job::Look(self.kind_of_sign(), node));
+        let look = if free.looks { self.look_at(now) } else { None };
+        let rescue = || if free.rescues { self.rescue(now) } else { None };
+        look.or_else(rescue).or_else(|| if free.works { self.work(now) } else { None })
+    }
+
+    fn look_at(&mut self, now: Duration) -> Option<Job> {
+        if self.looks.is_empty() {
+            self.looks.extend(self.liveness.suspects(now));
+            if self.liveness.is_limited() && !std::mem::replace(&mut self.limited, true) {
+                (self.report)(Report::Limited);
+            }
         }
-        if let Some(rescue) = self.rescue(now) {
-            return Some(rescue);
-        }
-        while self.leads {
+        let node = self.looks.pop_front()?;
+        Some(Job::Look(self.kind_of_sign(), node))
+    }
+
+    fn work(&mut self, now: Duration) -> Option<Job> {
+        loop {
             let node = self.queue.take(now)?;
-            let steps = self.steps(&node);
+            let (steps, told) = self.steps(&node);
             if !steps.is_empty() {
                 return Some(Job::Work(node, steps));
             }
-            self.queue.pass(&node);
             self.waits.remove(&node);
+            // What somebody was told of is work: a node that is good for nothing but news has its pace too.
+            if told { self.queue.done(now, &node) } else { self.queue.pass(&node) }
         }
-        None
     }
 
     /// A node with virtual machines to be dealt with.
     fn rescue(&mut self, now: Duration) -> Option<Job> {
-        while self.leads {
+        loop {
             let node = self.strays.take(now)?;
             if self.is_unresponsive(&node) {
                 let exists = self.nodes.get(&node).is_some();
@@ -168,7 +211,6 @@ impl State {
             }
             self.strays.leave_alone(&node);
         }
-        None
     }
 
     /// A node that is gone, or silent.
@@ -210,17 +252,17 @@ impl State {
         }
     }
 
-    fn steps(&mut self, node: &Name) -> Vec<Step> {
+    /// What is to be done for a node, and whether somebody was told something.
+    fn steps(&mut self, node: &Name) -> (Vec<Step>, bool) {
         let needed = kinds(&self.profile, &self.settings);
         let mut steps = Vec::new();
         for kind in [Kind::ShadowNodes, Kind::Leases].into_iter().filter(|kind| needed.contains(kind)) {
             steps.extend(self.keep(kind, node));
         }
-        if let Some(desired) = self.desired(node) {
-            self.tell(node, &desired);
-            steps.extend(desired.patch.map(|(patch, way)| Step::Write(patch, way)));
-        }
-        steps
+        let Some(desired) = self.desired(node) else { return (steps, false) };
+        let told = self.tell(node, &desired);
+        steps.extend(desired.patch.map(|(patch, way)| Step::Write(patch, way)));
+        (steps, told)
     }
 
     /// What is to be done so that a Node has its object in the middle, and no Node has that of another.
@@ -236,7 +278,12 @@ impl State {
             (None, None) => Vec::new(),
             (None, Some(uid)) => vec![remove(uid)],
             (Some(node), None) => vec![Step::Make(kind, node.clone())],
-            (Some(node), Some(_)) if owner.is_some_and(|owner| owner.as_ref() == Some(node)) => Vec::new(),
+            (Some(node), Some(_))
+                if owner.is_some_and(|owner| owner.as_ref() == Some(node))
+                    && !(kind == Kind::ShadowNodes && self.tainted.contains(name)) =>
+            {
+                Vec::new()
+            }
             (Some(node), Some(uid)) => vec![remove(uid), Step::Make(kind, node.clone())],
         }
     }
@@ -244,19 +291,22 @@ impl State {
     fn desired(&self, name: &Name) -> Option<Desired> {
         let node = self.nodes.get(name)?;
         let (object, written) = (node.object(name), node.written());
-        let publication = self.publication(name, node);
+        let (publication, verdict) = (self.publication(name, node), self.liveness.verdict(name));
         let given = Given {
             profile: &self.profile,
             node: Object::new(&object).ok()?,
             written: &written,
             published: match &publication {
                 _ if self.writes_itself() => Published::Itself,
+                // It may be what was refused. The Node as it stands was accepted once, and takes its mark.
+                _ if verdict == Verdict::Silent && self.refused.contains(name) => Published::Nothing,
+                _ if self.tainted.contains(name) => Published::Nothing,
                 Ok(None) => Published::Nothing,
                 Ok(Some(publication)) => Published::This(publication),
                 Err(size) => Published::TooMuch(*size),
             },
             guarded: self.guarded.as_ref(),
-            verdict: self.liveness.verdict(name),
+            verdict,
             taken_back: self.latch.is_taken_back(name),
         };
         Some(desired(&given))
@@ -270,13 +320,14 @@ impl State {
         }
     }
 
-    fn tell(&mut self, node: &Name, Desired { left_out, held, .. }: &Desired) {
+    fn tell(&mut self, node: &Name, Desired { left_out, held, .. }: &Desired) -> bool {
         let mut by_rule: BTreeMap<&'static str, (Rule, Vec<String>)> = BTreeMap::new();
         for Refusal { key, rule } in left_out {
             by_rule.entry(rule.as_str()).or_insert_with(|| (*rule, Vec::new())).1.push(key.clone());
         }
         let now = by_rule.keys().copied().chain(held.map(|held| held.word())).collect();
-        for word in self.told.news(node, &HELD, &now) {
+        let news = self.told.news(node, &HELD, &now);
+        for word in &news {
             let node = node.clone();
             match (by_rule.remove(word), held) {
                 (Some((rule, keys)), _) => (self.report)(Report::LeftOut { node, rule, keys }),
@@ -284,6 +335,7 @@ impl State {
                 (None, None) => {}
             }
         }
+        !news.is_empty()
     }
 
     /// Work has ended.
@@ -291,8 +343,12 @@ impl State {
         for step in done {
             match step {
                 Done::Made(kind) => (self.report)(Report::Made(kind, node.clone())),
-                Done::Removed(kind) => (self.report)(Report::Removed(kind, node.clone())),
+                Done::Removed(kind) => {
+                    self.tainted.remove(&node);
+                    (self.report)(Report::Removed(kind, node.clone()));
+                }
                 Done::Wrote(object) => {
+                    self.refused.remove(&node);
                     (self.report)(Report::Wrote(node.clone()));
                     if let Some(since) = self.waits.remove(&node) {
                         (self.report)(Report::Took(now.saturating_sub(since)));
@@ -315,6 +371,9 @@ impl State {
         let seed = node.bytes().fold(self.settings.seed, |seed, byte| seed.rotate_left(8) ^ u64::from(byte));
         let backoff = self.failures.entry(node.clone()).or_insert_with(|| Backoff::seeded(seed));
         self.queue.retry(now, &node, backoff.next(asked));
+        if cause.is_refusal() {
+            self.refused.insert(node.clone());
+        }
         // Somebody was faster, or something is there or gone already: it is seen soon.
         let passing = matches!(cause, Cause::Conflict | Cause::Gone);
         if !passing && self.told.is_news(&node, cause.word()) {
@@ -328,6 +387,9 @@ impl State {
             Ok(Fresh::Node(object)) => self.node(now, Observation::Changed(object)),
             Ok(Fresh::Shadow(object)) => self.shadow(now, Observation::Changed(object)),
             Ok(Fresh::Lease(object)) => self.lease(now, Observation::Changed(object)),
+            Ok(Fresh::Pods(pods)) => {
+                pods.into_iter().for_each(|pod| self.pod(now, Observation::Changed(pod)));
+            }
             Ok(Fresh::Nothing) => {}
             Err(_) => return self.liveness.put_off(now, node, AGAIN),
         }

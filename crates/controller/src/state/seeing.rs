@@ -56,6 +56,7 @@ impl State {
             self.liveness.forget(&name);
             self.told.forget(&name);
             self.latch.forget(&name);
+            self.refused.remove(&name);
             self.failures.remove(&name);
         }
         touched.names.iter().for_each(|name| self.latch(name));
@@ -72,7 +73,7 @@ impl State {
         let (Some(mark), Some(record)) = (mark, self.nodes.get(node)) else { return };
         let is_marked = record.label(&mark.label) == Some(&*mark.value);
         let silent = self.liveness.verdict(node) == Verdict::Silent;
-        if self.writes_itself() && self.latch.see(node, silent, is_marked) {
+        if self.latch.see(node, silent, is_marked) {
             (self.report)(Report::Overruled(node.clone()));
         }
     }
@@ -82,6 +83,8 @@ impl State {
         let touched = intake.take_in(&mut self.shadows, seen, |object: &K| Some(recorder.shadow(object.meta())));
         for name in &touched.names {
             self.waits.entry(name.clone()).or_insert(now);
+            self.refused.remove(name);
+            self.unvouched.insert(name.clone());
         }
         self.touched(now, Kind::ShadowNodes, touched);
     }
@@ -116,7 +119,7 @@ impl State {
         }
     }
 
-    fn pod(&mut self, now: Duration, seen: Observation<Pod>) {
+    pub(super) fn pod(&mut self, now: Duration, seen: Observation<Pod>) {
         let account = self.profile.service_account().name.clone();
         let named = Kind::Pods.named(&seen);
         let node = |state: &Self| named.as_ref().and_then(|name| Some(state.pods.get(name)?.node.clone()));
@@ -145,11 +148,11 @@ impl State {
 
     /// Judges and queues the nodes that were touched.
     fn touched(&mut self, now: Duration, kind: Kind, Touched { names, sighted }: Touched) {
-        if kind == self.kind_of_sign() {
-            match sighted {
-                Some(false) => self.liveness.blind(now),
-                Some(true) => self.liveness.sighted(now),
-                None => {}
+        let kinds = self.kinds_of_sign();
+        if sighted.is_some() && kinds.contains(&kind) {
+            match kinds.iter().any(|kind| self.blind.contains(kind)) {
+                true => self.liveness.blind(now),
+                false => self.liveness.sighted(now),
             }
         }
         for name in names {
@@ -162,6 +165,14 @@ impl State {
             if gone && self.is_unresponsive(&name) {
                 self.strays.add(now, &name);
             }
+        }
+    }
+
+    /// What has to be seen for a sign of life to be seen.
+    fn kinds_of_sign(&self) -> Vec<Kind> {
+        match self.kind_of_sign() {
+            Kind::Pods => vec![Kind::Pods, Kind::DaemonSets],
+            kind => vec![kind],
         }
     }
 

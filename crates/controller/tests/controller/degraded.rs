@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use ownership::Profile;
-use sandbox::adversity::{Effect, When};
+use sandbox::adversity::{Effect, Matches, Rule, When};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -166,4 +166,14 @@ async fn the_last_valid_profile_stays_in_force() {
     followed.stage.sandbox.drop_watches();
     pass(60).await;
     assert_eq!(followed.news(), [""; 0], "nothing has changed");
+    followed.stage.sandbox.trouble(vec![Rule {
+        matches: Matches::default(),
+        when: When::Always,
+        effect: Effect::Refuse(503),
+    }]);
+    followed.stage.sandbox.drop_watches();
+    pass(60).await;
+    followed.stage.sandbox.trouble(Vec::new());
+    pass(120).await;
+    assert_eq!(followed.news(), ["", "ProfileAccepted"], "unseen, and seen again");
 }

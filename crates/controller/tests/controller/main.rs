@@ -3,6 +3,7 @@
 
 mod beside;
 mod degraded;
+mod mistrust;
 mod seeds;
 mod stage;
 mod stranded;

@@ -163,6 +163,22 @@ impl Stage {
         self.agent_of(node, node, labels)
     }
 
+    /// A ValidatingAdmissionPolicy, in force.
+    pub async fn policy(&self, resource: [&str; 2], expression: &str) {
+        let admission = "admissionregistration.k8s.io/v1";
+        let rule =
+            json!({"apiGroups": [resource[0]], "apiVersions": ["*"], "operations": ["*"], "resources": [resource[1]]});
+        let spec = json!({"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": expression}]});
+        for object in [
+            json!({"apiVersion": admission, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "theirs"}, "spec": spec}),
+            json!({"apiVersion": admission, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "theirs"},
+                "spec": {"policyName": "theirs", "validationActions": ["Deny"]}}),
+        ] {
+            self.sandbox.plant(object);
+        }
+        pass(2).await;
+    }
+
     /// What an agent with the token of another node can do.
     pub fn agent_of(&self, token: &str, node: &str, labels: &[(&str, &str)]) -> Agent {
         let client = Client::new(self.sandbox.connection_as(user(AGENT, Some(token))), "default");
@@ -339,7 +355,8 @@ fn grants() -> Vec<Value> {
         {"apiGroups": [""], "resources": ["users", "groups", "serviceaccounts"], "verbs": ["impersonate"]},
         {"apiGroups": ["authentication.k8s.io"], "resources": ["*"], "verbs": ["impersonate"]},
     ]);
-    let probe = json!([{"apiGroups": ["nodebound.io"], "resources": ["shadownodes"], "verbs": ["get", "patch"]}]);
+    let probe = json!([{"apiGroups": ["nodebound.io", "coordination.k8s.io"], "resources": ["shadownodes", "leases"],
+        "verbs": ["get", "patch"]}]);
     let probes = json!({"kind": "Group", "apiGroup": group, "name": probe::GROUP});
     [role("agent", agent, user(AGENT)), role("controller", controller, user(CONTROLLER)), role("probe", probe, probes)]
         .into_iter()

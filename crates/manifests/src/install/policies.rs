@@ -20,7 +20,8 @@ pub fn controllers_profile(profile: &Profile, account: ServiceAccount) -> Profil
     let mut spec = profile.spec().clone();
     spec.service_account = account;
     (spec.node, spec.check_node_uid, spec.channel) = (OwnNode::Any, false, Channel::Direct);
-    (spec.resources, spec.liveness) = (Vec::new(), None);
+    // It judges limits itself, and the mark of a silent node has to have room.
+    (spec.resources, spec.liveness, spec.limits) = (Vec::new(), None, None);
     let name = format!("{}-controller", profile.name());
     let whole = Profile::new(&name, spec.clone());
     // A name that has no room for more is cut; what it guards is in the policy.

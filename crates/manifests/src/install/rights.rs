@@ -72,11 +72,18 @@ impl Role {
 pub(super) fn probes(installation: &Installation) -> Vec<Value> {
     let name = format!("nodebound-{}-probe", installation.profile.name());
     let subject = json!({"kind": "Group", "apiGroup": GROUP, "name": PROBE});
+    let of_leases = installation.profile.beats_by_lease().then(|| Role {
+        name: name.clone(),
+        namespace: Some(HEARTBEATS.to_owned()),
+        rights: vec![right("coordination.k8s.io", "leases", &["get", "patch"])],
+        subject: subject.clone(),
+    });
     let rights = match installation.profile.channel() {
         Channel::ShadowNode => vec![shadow_nodes()],
         _ => Vec::new(),
     };
-    Role { name, namespace: None, rights, subject }.objects()
+    let everywhere = Role { name, namespace: None, rights, subject };
+    [everywhere].into_iter().chain(of_leases).flat_map(Role::objects).collect()
 }
 
 fn shadow_nodes() -> Right {

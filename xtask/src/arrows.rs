@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
+    ("nodebound-operator", &["nodebound-ownership", "nodebound-api", "nodebound-manifests", "nodebound-attack"]),
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
     ("nodebound-api", &["nodebound-ownership"]),

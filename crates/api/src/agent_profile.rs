@@ -1,6 +1,6 @@
 //! The cluster object `AgentProfile`.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use k8s_openapi::{ClusterResourceScope, Metadata, Resource};
 use ownership::Profile;
 use ownership::profile::FieldError;
@@ -16,6 +16,58 @@ pub struct AgentProfile {
     pub metadata: ObjectMeta,
     /// The profile as it was written.
     pub spec: AgentProfileSpec,
+    /// What the operator found.
+    pub status: Option<AgentProfileStatus>,
+}
+
+/// Whether a profile is enforced, and how that is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentProfileStatus {
+    /// The generation of the spec that this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The version of the operator that wrote it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub operator_version: String,
+    /// The version of the API server.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub server_version: String,
+    /// Since when tokens have been seen that name their node, as in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims_since: Option<String>,
+    /// The guard that is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardStatus>,
+    /// `Enforced`, `Progressing`, `Degraded`, `Available`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<ConditionSchema>")]
+    pub conditions: Vec<Condition>,
+}
+
+/// A guard and its last proof.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardStatus {
+    /// The policy that refused.
+    pub policy: String,
+    /// When it was last written down that it refused. Proofs are made more often than they are written.
+    pub proven_at: String,
+    /// What was seen.
+    pub evidence: String,
+}
+
+/// A `metav1.Condition`, for the schema.
+#[derive(schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it only describes")]
+struct ConditionSchema {
+    r#type: String,
+    status: String,
+    reason: String,
+    message: String,
+    last_transition_time: String,
+    observed_generation: Option<i64>,
 }
 
 impl Resource for AgentProfile {
@@ -47,6 +99,8 @@ struct Wire {
     kind: String,
     metadata: ObjectMeta,
     spec: AgentProfileSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<AgentProfileStatus>,
 }
 
 impl Serialize for AgentProfile {
@@ -56,6 +110,7 @@ impl Serialize for AgentProfile {
             kind: Self::KIND.to_owned(),
             metadata: self.metadata.clone(),
             spec: self.spec.clone(),
+            status: self.status.clone(),
         };
         wire.serialize(serializer)
     }
@@ -63,12 +118,12 @@ impl Serialize for AgentProfile {
 
 impl<'de> Deserialize<'de> for AgentProfile {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Wire { api_version, kind, metadata, spec } = Wire::deserialize(deserializer)?;
+        let Wire { api_version, kind, metadata, spec, status } = Wire::deserialize(deserializer)?;
         if (api_version.as_str(), kind.as_str()) != (Self::API_VERSION, Self::KIND) {
             let message = format!("is {api_version} {kind}, not {} {}", Self::API_VERSION, Self::KIND);
             return Err(serde::de::Error::custom(message));
         }
-        Ok(Self { metadata, spec })
+        Ok(Self { metadata, spec, status })
     }
 }
 

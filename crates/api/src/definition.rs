@@ -3,7 +3,8 @@
 use k8s_openapi::Resource;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
-    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceValidation, JSONSchemaProps,
+    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceSubresourceStatus,
+    CustomResourceSubresources, CustomResourceValidation, JSONSchemaProps,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube_core::schema::{OptionalEnum, StructuralSchemaRewriter};
@@ -11,10 +12,11 @@ use ownership::spec::AgentProfileSpec;
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-use crate::{AgentProfile, ShadowNode};
+use crate::agent_profile::AgentProfileStatus;
+use crate::{AgentProfile, ShadowNode, rules};
 
 /// The CustomResourceDefinition of AgentProfiles, with the structural schema of their spec.
 #[must_use]
@@ -24,17 +26,30 @@ pub fn agent_profile_definition() -> CustomResourceDefinition {
         column("Namespace", ".spec.serviceAccount.namespace"),
         column("Node", ".spec.node"),
         column("Channel", ".spec.channel"),
+        column("Enforced", ".status.conditions[?(@.type==\"Enforced\")].status"),
+        column("Reason", ".status.conditions[?(@.type==\"Enforced\")].reason"),
+        date("Age", ".metadata.creationTimestamp"),
     ];
     let description = "Who an agent is, and which metadata of its Node it owns.";
-    let properties = BTreeMap::from([("spec".to_owned(), spec_schema())]);
-    definition::<AgentProfile>(columns, object_schema(description, properties, &["spec"]))
+    let properties = BTreeMap::from([
+        ("spec".to_owned(), schema_of::<AgentProfileSpec>()),
+        ("status".to_owned(), schema_of::<AgentProfileStatus>()),
+    ]);
+    let mut definition = definition::<AgentProfile>(columns, object_schema(description, properties, &["spec"]));
+    for version in &mut definition.spec.versions {
+        version.subresources = Some(CustomResourceSubresources {
+            status: Some(CustomResourceSubresourceStatus(json!({}))),
+            ..CustomResourceSubresources::default()
+        });
+    }
+    definition
 }
 
 /// The CustomResourceDefinition of ShadowNodes. Whatever a later version puts into spec or status is kept.
 #[must_use]
 pub fn shadow_node_definition() -> CustomResourceDefinition {
     let columns = vec![
-        CustomResourceColumnDefinition { type_: "date".to_owned(), ..column("Age", ".metadata.creationTimestamp") },
+        date("Age", ".metadata.creationTimestamp"),
         CustomResourceColumnDefinition { priority: Some(1), ..column("Node UID", ".metadata.ownerReferences[0].uid") },
     ];
     let description =
@@ -94,6 +109,10 @@ fn column(name: &str, path: &str) -> CustomResourceColumnDefinition {
     }
 }
 
+fn date(name: &str, path: &str) -> CustomResourceColumnDefinition {
+    CustomResourceColumnDefinition { type_: "date".to_owned(), ..column(name, path) }
+}
+
 fn object_schema(
     description: &str,
     properties: BTreeMap<String, JSONSchemaProps>,
@@ -109,14 +128,15 @@ fn object_schema(
     }
 }
 
-fn spec_schema() -> JSONSchemaProps {
+fn schema_of<T: schemars::JsonSchema>() -> JSONSchemaProps {
     let settings = SchemaSettings::openapi3().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
     let settings = settings.with_transform(StructuralSchemaRewriter).with_transform(OptionalEnum);
     let settings = settings.with_transform(RecursiveTransform(bound_unsigned));
-    let schema = settings.into_generator().into_root_schema_for::<AgentProfileSpec>();
+    let settings = settings.with_transform(RecursiveTransform(rules::add));
+    let schema = settings.into_generator().into_root_schema_for::<T>();
     serde_json::from_value(schema.to_value()).expect("the schema of a fixed type is a schema; a test makes it")
 }
 
@@ -131,7 +151,6 @@ fn bound_unsigned(schema: &mut Schema) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn definition() -> Value {
         serde_json::to_value(agent_profile_definition()).unwrap()

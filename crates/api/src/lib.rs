@@ -6,8 +6,9 @@
 pub mod agent_profile;
 pub mod cases;
 mod definition;
+mod rules;
 pub mod shadow_node;
 
-pub use agent_profile::{AgentProfile, InvalidProfile};
+pub use agent_profile::{AgentProfile, AgentProfileStatus, GuardStatus, InvalidProfile};
 pub use definition::{agent_profile_definition, shadow_node_definition};
 pub use shadow_node::ShadowNode;

@@ -8,8 +8,8 @@ use crate::key;
 use crate::matcher::{Matcher, Owned, Pattern, Values};
 use crate::path::{FieldPath, Segment};
 use crate::spec::{
-    Action, AgentProfileSpec, Channel, Enforcement, KeyClaim, Limits, Liveness, LivenessSource, OwnNode, ResourceClaim,
-    ResourceOperation, ServiceAccount,
+    Action, AgentProfileSpec, Channel, Enforcement, Format, KeyClaim, Limits, Liveness, LivenessSource, OwnNode, Pause,
+    ResourceClaim, ResourceOperation, ServiceAccount,
 };
 
 /// A field of a profile that cannot be accepted.
@@ -73,6 +73,7 @@ impl Profile {
         let annotations = check.claims("annotations", &spec.annotations, Map::Annotations);
         let resources = check.resources(&spec.resources);
         check.actions(&spec.actions);
+        check.pause(spec.pause.as_ref());
         let timeout = spec.liveness.as_ref().and_then(|liveness| check.liveness(liveness, &labels));
         if !check.errors.is_empty() {
             return Err(check.errors);
@@ -176,6 +177,13 @@ impl Profile {
     pub fn for_account(mut self, account: ServiceAccount) -> Self {
         self.username = account.username();
         self.spec.service_account = account;
+        self
+    }
+
+    /// The same profile with guards that do this with a write that breaks a rule.
+    #[must_use]
+    pub fn with_actions(mut self, actions: &[Action]) -> Self {
+        self.spec.actions = actions.to_vec();
         self
     }
 }
@@ -421,6 +429,13 @@ impl Check {
         self.must(unique.len() == actions.len(), path, "names an action twice");
         let both = actions.contains(&Action::Deny) && actions.contains(&Action::Warn);
         self.must(!both, path, "cannot have both Deny and Warn: a refusal needs no warning");
+    }
+
+    fn pause(&mut self, pause: Option<&Pause>) {
+        let Some(Pause { until, reason }) = pause else { return };
+        let parses = Values::Formatted(Format::Timestamp).allow(until);
+        self.must(parses, "spec.pause.until", "must be a time as in RFC 3339, such as 2030-01-31T12:00:00Z");
+        self.must(!reason.trim().is_empty(), "spec.pause.reason", "must say why");
     }
 
     fn liveness(&mut self, liveness: &Liveness, labels: &Owned) -> Option<Duration> {

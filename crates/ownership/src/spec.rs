@@ -41,6 +41,19 @@ pub struct AgentProfileSpec {
     /// How the node is judged alive. Absent: it is not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Liveness>,
+    /// The way out when the guard is in the way: until then it only records. It ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+}
+
+/// A time in which the guard refuses nothing, and somebody's word why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Its end, as in RFC 3339.
+    pub until: String,
+    /// Why.
+    pub reason: String,
 }
 
 fn default_actions() -> Vec<Action> {

@@ -134,7 +134,9 @@ impl Installation {
         let objects = match part {
             Part::Ground => self.ground(),
             Part::Guards => self.all_guards(),
-            Part::ProbeRights if self.is_controlled() => rights::probes(self),
+            Part::ProbeRights if self.is_ours() || self.profile.channel() == Channel::ShadowNode => {
+                rights::probes(self)
+            }
             Part::Rights => rights::accounts(self),
             Part::Controller if self.is_controlled() => workloads::controller(self),
             Part::Agents if self.is_ours() => workloads::agents(self),

@@ -80,7 +80,7 @@ pub(super) fn probes(installation: &Installation) -> Vec<Value> {
     });
     let rights = match installation.profile.channel() {
         Channel::ShadowNode => vec![shadow_nodes()],
-        _ => Vec::new(),
+        _ => vec![right("", "nodes", &["get", "patch"])],
     };
     let everywhere = Role { name, namespace: None, rights, subject };
     [everywhere].into_iter().chain(of_leases).flat_map(Role::objects).collect()

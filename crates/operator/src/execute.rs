@@ -1,0 +1,150 @@
+//! Does one step after the other, and looks afresh after each: what was interrupted goes on where it was.
+
+use manifests::install::Part;
+use serde_json::Value;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+
+use crate::object::{Objects, Place, RequestError};
+use crate::plan::{Foreign, Goal, Hold, Plan, Step, is_shared};
+use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prove};
+
+/// How long a step may fail for what may pass: a definition that is not served yet, a conflict, a server in trouble.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often an object is written before it is somebody else's doing that it is not as it should be.
+const TIMES: usize = 3;
+
+/// What happens, for whoever looks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A step begins.
+    Begins(Step),
+    /// So many probes in a row were refused.
+    Refused(u32),
+    /// The guard has been proven.
+    Proven(Proven),
+}
+
+/// Why an installation did not come to its end. What was done before stays.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ExecuteError {
+    /// A name is taken.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
+    /// Somebody writes an object too.
+    #[error("{0} was written {TIMES} times and is not as it should be: somebody else writes it too")]
+    Contested(Place),
+    /// A request failed.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The guard was not proven.
+    #[error("the guard is not proven, so nothing is granted: {0}")]
+    NotProven(#[from] NotProven),
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Installed {
+    /// The steps that were done.
+    pub steps: Vec<Step>,
+    /// The proof, where there is something to prove.
+    pub proven: Option<Proven>,
+    /// Why not everything is installed.
+    pub hold: Option<Hold>,
+    /// Whether the API server serves no policies.
+    pub unguarded: bool,
+}
+
+/// The way to the cluster.
+pub struct Executor {
+    /// To the objects.
+    pub objects: Objects,
+    /// To new connections, for probes.
+    pub connect: Connect,
+    /// Whose node the probes claim to come from.
+    pub claim: Claim,
+}
+
+impl Executor {
+    /// Brings the cluster to what is wanted. It may be broken off at any moment, and begun again. An earlier proof counts
+    /// as long as no guard has to be written.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]
+    pub async fn install(
+        &self,
+        goal: &Goal,
+        mut proven: Option<Proven>,
+        mut tell: impl FnMut(Event),
+    ) -> Result<Installed, ExecuteError> {
+        let mut done: Vec<Step> = Vec::new();
+        loop {
+            let found = self.objects.find(goal.places()).await?;
+            let Plan { steps, hold, unguarded } = goal.plan(&found, proven.as_ref())?;
+            let Some(step) = steps.into_iter().next() else {
+                return Ok(Installed { steps: done, proven, hold, unguarded });
+            };
+            tell(Event::Begins(step.clone()));
+            match &step {
+                Step::Prove => {
+                    let proof = self.prove(goal, |refusals| tell(Event::Refused(refusals))).await?;
+                    tell(Event::Proven(proof.clone()));
+                    proven = Some(proof);
+                }
+                Step::Apply { part, object, .. } => {
+                    let place = Place::of(object);
+                    if done.iter().filter(|step| step.place().as_ref() == Some(&place)).count() >= TIMES {
+                        return Err(ExecuteError::Contested(place));
+                    }
+                    if *part == Part::Guards {
+                        proven = None;
+                    }
+                    self.write(object, found.get(&place)).await?;
+                }
+            }
+            done.push(step);
+        }
+    }
+
+    async fn write(&self, object: &Value, found: Option<&Value>) -> Result<(), RequestError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let written = match found {
+                Some(there) if is_immovable(there, object) => self.objects.delete(&Place::of(object)).await,
+                Some(there) if !is_shared(&Place::of(object)) => self.objects.replace(there, object).await,
+                _ => self.objects.apply(object).await,
+            };
+            match written {
+                // It is another one by now: whoever plans looks again.
+                Err(RequestError::Refused { code: 409, .. }) if found.is_some() => return Ok(()),
+                Err(error) if error.may_pass() && Instant::now() < end => sleep(PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn prove(&self, goal: &Goal, seen: impl FnMut(u32)) -> Result<Proven, NotProven> {
+        let ground = self.ground(goal).await?;
+        prove(&self.connect, &ground, seen).await
+    }
+
+    /// What is probed, once it can be.
+    async fn ground(&self, goal: &Goal) -> Result<Ground, NotProven> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match Ground::find(&self.objects, &goal.installation, self.claim).await {
+                Err(NotProven::Request(error)) if error.may_pass() && Instant::now() < end => sleep(PAUSE).await,
+                ground => return ground,
+            }
+        }
+    }
+}
+
+/// What can only be made anew: whom a binding binds to which role, which pods a workload has.
+fn is_immovable(there: &Value, object: &Value) -> bool {
+    ["/roleRef", "/spec/selector"].iter().any(|field| there.pointer(field) != object.pointer(field))
+}

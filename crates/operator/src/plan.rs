@@ -1,0 +1,253 @@
+//! From what is there and what is wanted to the next steps. Nothing here waits or writes.
+
+use manifests::install::{Installation, MANAGED_BY, Part};
+use ownership::spec::{Action, Enforcement};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+use crate::object::{Found, Place};
+use crate::prove::Proven;
+
+/// What is done to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// It is not there.
+    Create,
+    /// It is ours, and not as it should be.
+    Repair,
+    /// It is there without our label: somebody else made it, or took the label away.
+    Adopt,
+}
+
+impl Change {
+    /// As people call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Repair => "repair",
+            Self::Adopt => "adopt",
+        }
+    }
+}
+
+/// One step of an installation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// An object is brought to what it should be.
+    Apply {
+        /// The part to which it belongs.
+        part: Part,
+        /// What is done.
+        change: Change,
+        /// The object as it should be.
+        object: Value,
+    },
+    /// The guard is probed until it is seen to refuse.
+    Prove,
+}
+
+impl Step {
+    /// The object that is changed, if one is.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Apply { object, .. } => Some(Place::of(object)),
+            Self::Prove => None,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply { change, object, .. } => write!(f, "{} {}", change.word(), Place::of(object)),
+            Self::Prove => f.write_str("probe until the guard refuses"),
+        }
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Goal {
+    /// What is to be installed.
+    pub installation: Installation,
+    /// Whether objects that somebody else made may be taken over.
+    pub adopt: bool,
+    /// Whether the AgentProfile itself is somebody else's to write.
+    pub profile_is_given: bool,
+}
+
+/// Why a plan ends before everything is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// The guard refuses nothing, so that nothing may be granted.
+    Trial,
+    /// The API server serves no policies, and the profile is `Strict`.
+    NotServed,
+}
+
+/// The next steps, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What is to be done.
+    pub steps: Vec<Step>,
+    /// Why nothing comes after that.
+    pub hold: Option<Hold>,
+    /// Whether there is no policy to be proven.
+    pub unguarded: bool,
+}
+
+/// An object of that name is somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is there and not ours (no label {label}={value}); take it over with --adopt, or remove it", label = MANAGED_BY.0, value = MANAGED_BY.1)]
+pub struct Foreign(pub Place);
+
+/// A kind without which clusters protect as well.
+const OPTIONAL: &str = "PodDisruptionBudget";
+/// A kind without which nothing is refused.
+const POLICY: &str = "ValidatingAdmissionPolicy";
+
+impl Goal {
+    /// Every object that there is to be, with its part.
+    fn objects(&self) -> impl Iterator<Item = (Part, Value)> {
+        let objects = Part::ALL.into_iter().flat_map(|part| {
+            let objects = self.installation.objects(part).into_iter();
+            objects.map(move |object| (part, object))
+        });
+        objects.filter(|(_, object)| !(self.profile_is_given && object["kind"] == ownership::parse::KIND))
+    }
+
+    /// Every place in which there is to be something.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.objects().map(|(_, object)| Place::of(&object))
+    }
+
+    /// Whether nothing is refused, so that nothing may be granted.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        !self.installation.profile.actions().contains(&Action::Deny)
+    }
+
+    /// The steps from what is there to what is wanted, in their order. Without the proof, there is none after it: what
+    /// grants anything is granted to those who were seen to be held.
+    ///
+    /// # Errors
+    /// [`Foreign`]
+    pub fn plan(&self, found: &Found, proven: Option<&Proven>) -> Result<Plan, Foreign> {
+        let unguarded = found.unserved.iter().any(|kind| kind.starts_with(POLICY));
+        let hold = self.hold(unguarded);
+        let mut steps = Vec::new();
+        for (part, object) in self.objects() {
+            if part >= Part::ProbeRights && hold.is_some() {
+                break;
+            }
+            if part >= Part::Rights && !unguarded && proven.is_none() {
+                break;
+            }
+            steps.extend(self.step(part, object, found)?);
+        }
+        if hold.is_none() && !unguarded && proven.is_none() {
+            steps.push(Step::Prove);
+        }
+        Ok(Plan { steps, hold, unguarded })
+    }
+
+    fn hold(&self, unguarded: bool) -> Option<Hold> {
+        match (self.is_trial(), unguarded, self.installation.profile.enforcement()) {
+            (_, true, Enforcement::Strict) => Some(Hold::NotServed),
+            (true, ..) => Some(Hold::Trial),
+            _ => None,
+        }
+    }
+
+    /// The same with everything that comes after the proof, for people.
+    ///
+    /// # Errors
+    /// [`Foreign`]
+    pub fn whole(&self, found: &Found) -> Result<Plan, Foreign> {
+        let mut plan = self.plan(found, None)?;
+        if plan.steps.last() == Some(&Step::Prove) {
+            for (part, object) in self.objects().filter(|(part, _)| *part >= Part::Rights) {
+                plan.steps.extend(self.step(part, object, found)?);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn step(&self, part: Part, object: Value, found: &Found) -> Result<Option<Step>, Foreign> {
+        let place = Place::of(&object);
+        let change = match found.get(&place) {
+            None if found.unserved.contains(&place.kind) && is_dispensable(&place) => return Ok(None),
+            None => Change::Create,
+            Some(there) if is_as_wanted(&object, there) => return Ok(None),
+            // Namespaces and definitions may be there for another profile, or by another hand: they are not taken away.
+            Some(there) if is_ours(there) || is_shared(&place) => Change::Repair,
+            Some(_) if self.adopt => Change::Adopt,
+            Some(_) => return Err(Foreign(place)),
+        };
+        Ok(Some(Step::Apply { part, change, object }))
+    }
+}
+
+/// Where it is not served, there is none: the plan says what that means.
+fn is_dispensable(place: &Place) -> bool {
+    place.kind == OPTIONAL || place.kind.starts_with(POLICY)
+}
+
+pub(crate) fn is_shared(place: &Place) -> bool {
+    matches!(place.kind.as_str(), "Namespace" | "CustomResourceDefinition")
+}
+
+/// Whether it has our label.
+#[must_use]
+pub fn is_ours(object: &Value) -> bool {
+    let label = object["metadata"]["labels"].get(MANAGED_BY.0);
+    label.and_then(Value::as_str) == Some(MANAGED_BY.1)
+}
+
+/// What makes an object what it is, beside its metadata. All that is installed carries every default, so that what is more
+/// is somebody's doing: an exemption in a policy, a verb in a role.
+const WHOLE: [&str; 6] = ["spec", "data", "rules", "roleRef", "subjects", "aggregationRule"];
+
+fn is_as_wanted(wanted: &Value, there: &Value) -> bool {
+    let labels = covers(&there["metadata"]["labels"], &wanted["metadata"]["labels"]);
+    let whole = match is_shared(&Place::of(wanted)) {
+        true => covers(&there["spec"], &wanted["spec"]),
+        false => WHOLE.into_iter().all(|field| there.get(field) == wanted.get(field)),
+    };
+    labels && whole
+}
+
+/// Whether everything that is wanted is there, whatever else is.
+fn covers(there: &Value, wanted: &Value) -> bool {
+    match (wanted, there) {
+        (Value::Null, _) => true,
+        (Value::Object(wanted), Value::Object(there)) => wanted
+            .iter()
+            .all(|(key, value)| there.get(key).is_some_and(|there| covers(there, value)) || is_nothing(value)),
+        (Value::Array(wanted), Value::Array(there)) => {
+            wanted.len() == there.len() && wanted.iter().zip(there).all(|(wanted, there)| covers(there, wanted))
+        }
+        // Servers write whole numbers without a point.
+        (Value::Number(wanted), Value::Number(there)) => wanted.as_f64() == there.as_f64(),
+        (wanted, there) => wanted == there,
+    }
+}
+
+/// What a server leaves out.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

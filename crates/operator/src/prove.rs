@@ -1,0 +1,241 @@
+//! Whether the guard is seen to refuse, and to admit what is legitimate.
+//!
+//! The probes are dry runs in the agent's name, marked as probes. Each comes over a connection of its own, because behind
+//! one name there may be several API servers, and a policy reaches one after the other. What counts is a refusal by our
+//! policy's own name, by the rule that the probe breaks; what another policy refuses proves nothing of ours.
+
+use api::cases::Identity;
+use attack::Layer;
+use attack::exchange::{Credentials, NoAnswer, Sent, send};
+use kube::Client;
+use manifests::install::{Installation, PROBE};
+use ownership::guard::{Guard, Rule};
+use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
+use ownership::spec::{Channel, OwnNode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+
+use crate::object::{Objects, Place, RequestError};
+
+/// Refusals in a row that are a proof.
+pub const ENOUGH: u32 = 5;
+/// Between two probes: the first and the last are more than five seconds apart.
+const PAUSE: Duration = Duration::from_millis(1300);
+/// How long a guard may take to be in force.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Keys of which no sensible profile owns all. They hold KubeVirt's domain, so that its own policy, which looks for a part
+/// of the text, lets them pass.
+const FOREIGN: [&str; 2] = ["kubevirt.io.probe.invalid/nodebound", "kubevirt.io.nodebound.io/probe"];
+
+/// Opens a new connection.
+pub type Connect = Box<dyn Fn() -> Result<Client, String> + Send + Sync>;
+
+/// That a guard was seen to refuse and to admit. It is made here alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proven {
+    policy: String,
+    rule: &'static str,
+    message: String,
+    refusals: u32,
+    admitted: bool,
+}
+
+impl Proven {
+    #[cfg(test)]
+    pub(crate) fn of(policy: &str) -> Self {
+        Self { policy: policy.to_owned(), rule: "labels", message: String::new(), refusals: ENOUGH, admitted: true }
+    }
+
+    /// The policy that refused.
+    #[must_use]
+    pub fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// What was seen, for people.
+    #[must_use]
+    pub fn evidence(&self) -> String {
+        let admitted = if self.admitted { ", and admitted an empty one" } else { "" };
+        format!("refused {} of {} probes by {}{admitted}", self.refusals, self.refusals, self.rule)
+    }
+}
+
+/// Why there is no proof.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotProven {
+    /// A probe got through.
+    #[error("a label that the agent does not own was let in for Node {node}: the guard {policy} is not in force")]
+    LetIn {
+        /// The guard.
+        policy: String,
+        /// The Node.
+        node: String,
+    },
+    /// Somebody else refused, or our guard by another rule.
+    #[error("the guard {policy} was not seen to refuse; instead: {instead}")]
+    Otherwise {
+        /// The guard.
+        policy: String,
+        /// What was seen instead.
+        instead: String,
+    },
+    /// What is legitimate was refused.
+    #[error("a write that changes nothing was refused, so the agent would be locked out: {0}")]
+    LockedOut(String),
+    /// There is nothing to probe with.
+    #[error("{0}")]
+    Nothing(String),
+    /// There is no answer.
+    #[error("{0}")]
+    NoAnswer(#[from] NoAnswer),
+    /// A request failed.
+    #[error("{0}")]
+    Request(#[from] RequestError),
+}
+
+/// Whose node the probes claim to come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The Node that is written, so that the guard is seen to admit too: for whoever may impersonate any claim.
+    Node,
+    /// A node that there is not: whoever may claim no other can harm no Node.
+    Elsewhere,
+}
+
+/// A node that there is not.
+const ELSEWHERE: &str = "nodebound-probe-elsewhere";
+
+/// What is probed, and where.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    policy: String,
+    /// The rule that a probe breaks.
+    rule: Rule,
+    /// Whether an empty write is legitimate.
+    admits: bool,
+    /// The object that is written.
+    path: String,
+    node: String,
+    key: &'static str,
+    who: Identity,
+}
+
+impl Ground {
+    /// Finds an object to probe with: the Node of a running agent, or any; for ShadowNodes, one is made if there is none.
+    ///
+    /// # Errors
+    /// [`NotProven`]
+    pub async fn find(objects: &Objects, installation: &Installation, claim: Claim) -> Result<Self, NotProven> {
+        let profile = &installation.profile;
+        let node = node(objects).await?;
+        let name = node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let key = FOREIGN.into_iter().find(|key| !profile.labels().owns(key));
+        let key =
+            key.ok_or_else(|| NotProven::Nothing("the profile owns every key that could be probed".to_owned()))?;
+        let (guard, path) = match profile.channel() {
+            Channel::ShadowNode => (Guard::ShadowNodes, shadow(objects, &node).await?.path()),
+            _ => (Guard::Nodes, format!("/api/v1/nodes/{name}")),
+        };
+        let (rule, claimed) = match claim {
+            Claim::Elsewhere if profile.node() != OwnNode::Any => (Rule::OwnNode, ELSEWHERE),
+            Claim::Elsewhere => (Rule::Labels, ELSEWHERE),
+            Claim::Node => (Rule::Labels, name.as_str()),
+        };
+        let claims = [(NODE_NAME, claimed), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
+        let extra = claims.map(|(key, value)| (key.to_owned(), vec![value.to_owned()]));
+        let who = Identity {
+            username: profile.username().to_owned(),
+            groups: vec![PROBE.to_owned()],
+            extra: BTreeMap::from(extra),
+        };
+        let admits = rule == Rule::Labels;
+        Ok(Self { policy: guard.policy_name(profile.name()), rule, admits, path, node: name, key, who })
+    }
+
+    fn write(&self, metadata: Value) -> Sent {
+        let path = format!("{}?dryRun=All&fieldManager={}", self.path, attack::exchange::FIELD_MANAGER);
+        let media_type = "application/merge-patch+json".to_owned();
+        Sent { media_type, ..Sent::json("PATCH", path, json!({"metadata": metadata})) }
+    }
+
+    /// One probe: whether the guard refused it, and with which words.
+    ///
+    /// # Errors
+    /// [`NotProven`]
+    pub async fn probe(&self, client: &Client) -> Result<String, NotProven> {
+        let who = Credentials::Impersonated(Box::new(self.who.clone()));
+        let answer = send(client, &who, &self.write(json!({"labels": {self.key: "1"}}))).await?;
+        let Some(refusal) = answer.refusal() else {
+            return Err(match answer.is_success() {
+                true => NotProven::LetIn { policy: self.policy.clone(), node: self.node.clone() },
+                false => self.otherwise(format!("{}: {}", answer.code, answer.message())),
+            });
+        };
+        let is_ours = refusal.layer == Layer::Guard && refusal.policy.as_deref() == Some(&*self.policy);
+        match refusal.rule {
+            Some(rule) if is_ours && rule == self.rule => Ok(refusal.message),
+            _ => Err(self.otherwise(answer.message().to_owned())),
+        }
+    }
+
+    fn otherwise(&self, instead: String) -> NotProven {
+        NotProven::Otherwise { policy: self.policy.clone(), instead }
+    }
+
+    async fn admits(&self, client: &Client) -> Result<(), NotProven> {
+        let who = Credentials::Impersonated(Box::new(self.who.clone()));
+        let answer = send(client, &who, &self.write(json!({}))).await?;
+        if answer.is_success() { Ok(()) } else { Err(NotProven::LockedOut(answer.message().to_owned())) }
+    }
+}
+
+async fn node(objects: &Objects) -> Result<Value, NotProven> {
+    let nodes = Place { api_version: "v1".into(), kind: "Node".into(), namespace: None, name: "?limit=1".into() };
+    let listed = objects.list(&nodes).await?;
+    listed.into_iter().next().ok_or_else(|| NotProven::Nothing("there is no Node to probe with".to_owned()))
+}
+
+/// The ShadowNode of a Node, as the controller would make it.
+async fn shadow(objects: &Objects, node: &Value) -> Result<Place, NotProven> {
+    let owner =
+        json!({"apiVersion": "v1", "kind": "Node", "name": node["metadata"]["name"], "uid": node["metadata"]["uid"]});
+    let object = json!({"apiVersion": "nodebound.io/v1alpha1", "kind": "ShadowNode",
+        "metadata": {"name": node["metadata"]["name"], "ownerReferences": [owner]}, "spec": {}});
+    let place = Place::of(&object);
+    if objects.find([place.clone()]).await?.objects.is_empty() {
+        objects.create(&object).await?;
+    }
+    Ok(place)
+}
+
+/// Probes until the guard has refused often enough in a row, over new connections, and then admits an empty write.
+///
+/// # Errors
+/// [`NotProven`], the last one, once a minute has passed.
+pub async fn prove(connect: &Connect, ground: &Ground, mut seen: impl FnMut(u32)) -> Result<Proven, NotProven> {
+    let (end, mut refusals) = (Instant::now() + PATIENCE, 0);
+    loop {
+        let client = connect().map_err(NotProven::Nothing)?;
+        match ground.probe(&client).await {
+            Ok(message) => {
+                refusals += 1;
+                seen(refusals);
+                if refusals == ENOUGH {
+                    if ground.admits {
+                        ground.admits(&client).await?;
+                    }
+                    let (policy, rule) = (ground.policy.clone(), ground.rule.as_str());
+                    return Ok(Proven { policy, rule, message, refusals, admitted: ground.admits });
+                }
+            }
+            Err(error) if Instant::now() >= end => return Err(error),
+            Err(_) => refusals = 0,
+        }
+        sleep(PAUSE).await;
+    }
+}

@@ -25,6 +25,8 @@ use crate::telemetry::Telemetry;
 const LOOK: Duration = Duration::from_secs(1);
 /// Events that wait to be written; each report is made once, so there are few.
 const EVENTS: usize = 64;
+/// The field manager of the controller.
+const CONTROLLER: &str = "nodebound-controller";
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Ended> {
     privileges::drop_all()?;
@@ -64,7 +66,9 @@ async fn serve(arguments: Arguments) -> anyhow::Result<Ended> {
     };
     Ok(match profile.channel() {
         Channel::Direct => {
-            let channel = Direct::new(client, &node, profile, backoff)?.adopting(handover);
+            // What the controller wrote for us while we published by ShadowNodes is ours to remove.
+            let former = handover.into_iter().chain([CONTROLLER.to_owned()]);
+            let channel = Direct::new(client, &node, profile, backoff)?.adopting(former);
             agent.over(channel).run(stops).await
         }
         Channel::ShadowNode if handover.is_some() => {

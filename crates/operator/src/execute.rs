@@ -8,6 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::object::{Objects, Place, RequestError};
 use crate::plan::{Foreign, Goal, Hold, Plan, Step, is_shared};
+use crate::rollout;
+use crate::status::Running;
 use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prove};
 
 /// How long a step may fail for what may pass: a definition that is not served yet, a conflict, a server in trouble.
@@ -57,6 +59,10 @@ pub struct Installed {
     pub hold: Option<Hold>,
     /// Whether the API server serves no policies.
     pub unguarded: bool,
+    /// The pods of the programs.
+    pub running: Running,
+    /// A workload that did not come to its end in time; what comes after it is still to be done.
+    pub pending: Option<Place>,
 }
 
 /// The way to the cluster.
@@ -67,6 +73,8 @@ pub struct Executor {
     pub connect: Connect,
     /// Whose node the probes claim to come from.
     pub claim: Claim,
+    /// How long to wait for a workload.
+    pub patience: Duration,
 }
 
 impl Executor {
@@ -82,14 +90,28 @@ impl Executor {
         mut tell: impl FnMut(Event),
     ) -> Result<Installed, ExecuteError> {
         let mut done: Vec<Step> = Vec::new();
+        let mut waited: Option<Instant> = None;
         loop {
-            let found = self.objects.find(goal.places()).await?;
+            let found = self.objects.find(goal.looked_at()).await?;
             let Plan { steps, hold, unguarded } = goal.plan(&found, proven.as_ref())?;
             let Some(step) = steps.into_iter().next() else {
-                return Ok(Installed { steps: done, proven, hold, unguarded });
+                let running = rollout::running(goal.places(), &found);
+                return Ok(Installed { steps: done, proven, hold, unguarded, running, pending: None });
             };
+            if let Step::Wait(place) = step {
+                if waited.get_or_insert_with(Instant::now).elapsed() >= self.patience {
+                    let running = rollout::running(goal.places(), &found);
+                    return Ok(Installed { steps: done, proven, hold, unguarded, running, pending: Some(place) });
+                }
+                tell(Event::Begins(Step::Wait(place)));
+                sleep(PAUSE).await;
+                continue;
+            }
+            waited = None;
             tell(Event::Begins(step.clone()));
             match &step {
+                Step::Wait(_) => {}
+                Step::Remove(place) => self.objects.delete(place).await?,
                 Step::Prove => {
                     let proof = self.prove(goal, |refusals| tell(Event::Refused(refusals))).await?;
                     tell(Event::Proven(proof.clone()));

@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::object::{Found, Place};
 use crate::prove::Proven;
+use crate::{former, rollout};
 
 /// What is done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -19,6 +20,8 @@ pub enum Change {
     Repair,
     /// It is there without our label: somebody else made it, or took the label away.
     Adopt,
+    /// It is ours and grants more than it has to any more.
+    Revoke,
 }
 
 impl Change {
@@ -29,6 +32,7 @@ impl Change {
             Self::Create => "create",
             Self::Repair => "repair",
             Self::Adopt => "adopt",
+            Self::Revoke => "revoke what is not needed any more in",
         }
     }
 }
@@ -47,6 +51,10 @@ pub enum Step {
     },
     /// The guard is probed until it is seen to refuse.
     Prove,
+    /// A workload comes to its end before anything is taken from its former pods.
+    Wait(Place),
+    /// An object of ours that is not wanted any more is deleted.
+    Remove(Place),
 }
 
 impl Step {
@@ -55,6 +63,7 @@ impl Step {
     pub fn place(&self) -> Option<Place> {
         match self {
             Self::Apply { object, .. } => Some(Place::of(object)),
+            Self::Wait(place) | Self::Remove(place) => Some(place.clone()),
             Self::Prove => None,
         }
     }
@@ -65,6 +74,8 @@ impl fmt::Display for Step {
         match self {
             Self::Apply { change, object, .. } => write!(f, "{} {}", change.word(), Place::of(object)),
             Self::Prove => f.write_str("probe until the guard refuses"),
+            Self::Wait(place) => write!(f, "wait for {place}"),
+            Self::Remove(place) => write!(f, "delete {place}"),
         }
     }
 }
@@ -113,17 +124,25 @@ const POLICY: &str = "ValidatingAdmissionPolicy";
 
 impl Goal {
     /// Every object that there is to be, with its part.
-    fn objects(&self) -> impl Iterator<Item = (Part, Value)> {
-        let objects = Part::ALL.into_iter().flat_map(|part| {
-            let objects = self.installation.objects(part).into_iter();
-            objects.map(move |object| (part, object))
-        });
-        objects.filter(|(_, object)| !(self.profile_is_given && object["kind"] == ownership::parse::KIND))
+    pub(crate) fn objects(&self) -> impl Iterator<Item = (Part, Value)> + use<> {
+        let mut objects = Vec::new();
+        for part in Part::ALL {
+            objects.extend(self.installation.objects(part).into_iter().map(|object| (part, object)));
+        }
+        if self.profile_is_given {
+            objects.retain(|(_, object)| object["kind"] != ownership::parse::KIND);
+        }
+        objects.into_iter()
     }
 
     /// Every place in which there is to be something.
     pub fn places(&self) -> impl Iterator<Item = Place> {
         self.objects().map(|(_, object)| Place::of(&object))
+    }
+
+    /// The places that matter: where there is to be something, and where something may be left of another channel.
+    pub fn looked_at(&self) -> impl Iterator<Item = Place> {
+        self.places().chain(former::places(self))
     }
 
     /// Whether nothing is refused, so that nothing may be granted.
@@ -140,20 +159,32 @@ impl Goal {
     pub fn plan(&self, found: &Found, proven: Option<&Proven>) -> Result<Plan, Foreign> {
         let unguarded = found.unserved.iter().any(|kind| kind.starts_with(POLICY));
         let hold = self.hold(unguarded);
+        let is_free = unguarded || proven.is_some();
         let mut steps = Vec::new();
-        for (part, object) in self.objects() {
-            if part >= Part::ProbeRights && hold.is_some() {
-                break;
+        for (part, object) in rollout::ordered(self.objects().collect(), found) {
+            if (part >= Part::ProbeRights && hold.is_some()) || (part >= Part::Rights && !is_free) {
+                continue;
             }
-            if part >= Part::Rights && !unguarded && proven.is_none() {
-                break;
-            }
+            let object = rollout::next(former::with_rights_of_both(self, object, found), found);
             steps.extend(self.step(part, object, found)?);
         }
-        if hold.is_none() && !unguarded && proven.is_none() {
-            steps.push(Step::Prove);
+        match hold {
+            Some(_) => {}
+            None if is_free => steps.extend(self.end(found, steps.is_empty())?),
+            None => steps.push(Step::Prove),
         }
         Ok(Plan { steps, hold, unguarded })
+    }
+
+    /// What comes when everything is there: pods that are not those of before, then less rights, then less objects.
+    fn end(&self, found: &Found, is_there: bool) -> Result<Vec<Step>, Foreign> {
+        let unsettled = rollout::unsettled(self.places(), found);
+        let former = former::steps(self, found)?;
+        Ok(match unsettled {
+            Some(place) if !former.is_empty() || rollout::is_under_way(&place, found) => vec![Step::Wait(place)],
+            _ if is_there => former,
+            _ => Vec::new(),
+        })
     }
 
     fn hold(&self, unguarded: bool) -> Option<Hold> {
@@ -178,18 +209,26 @@ impl Goal {
         Ok(plan)
     }
 
-    fn step(&self, part: Part, object: Value, found: &Found) -> Result<Option<Step>, Foreign> {
+    pub(crate) fn step(&self, part: Part, object: Value, found: &Found) -> Result<Option<Step>, Foreign> {
         let place = Place::of(&object);
         let change = match found.get(&place) {
             None if found.unserved.contains(&place.kind) && is_dispensable(&place) => return Ok(None),
             None => Change::Create,
             Some(there) if is_as_wanted(&object, there) => return Ok(None),
+            Some(there) if is_ours(there) && grants_more(there, &object) => Change::Revoke,
             // Namespaces and definitions may be there for another profile, or by another hand: they are not taken away.
             Some(there) if is_ours(there) || is_shared(&place) => Change::Repair,
             Some(_) if self.adopt => Change::Adopt,
             Some(_) => return Err(Foreign(place)),
         };
         Ok(Some(Step::Apply { part, change, object }))
+    }
+}
+
+fn grants_more(there: &Value, wanted: &Value) -> bool {
+    match (there["rules"].as_array(), wanted["rules"].as_array()) {
+        (Some(there), Some(wanted)) => there.len() > wanted.len() && wanted.iter().all(|rule| there.contains(rule)),
+        _ => false,
     }
 }
 
@@ -213,7 +252,7 @@ pub fn is_ours(object: &Value) -> bool {
 /// is somebody's doing: an exemption in a policy, a verb in a role.
 const WHOLE: [&str; 6] = ["spec", "data", "rules", "roleRef", "subjects", "aggregationRule"];
 
-fn is_as_wanted(wanted: &Value, there: &Value) -> bool {
+pub(crate) fn is_as_wanted(wanted: &Value, there: &Value) -> bool {
     let labels = covers(&there["metadata"]["labels"], &wanted["metadata"]["labels"]);
     let whole = match is_shared(&Place::of(wanted)) {
         true => covers(&there["spec"], &wanted["spec"]),

@@ -180,6 +180,13 @@ impl Profile {
         self
     }
 
+    /// The same profile with another answer to whether a write must come from its own node.
+    #[must_use]
+    pub fn with_node(mut self, node: OwnNode) -> Self {
+        self.spec.node = node;
+        self
+    }
+
     /// The same profile with guards that do this with a write that breaks a rule.
     #[must_use]
     pub fn with_actions(mut self, actions: &[Action]) -> Self {

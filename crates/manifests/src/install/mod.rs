@@ -3,6 +3,7 @@
 //! Like the guards, the objects carry every field that the API server would default. They come in parts, because their
 //! order matters: nothing is granted before the guard that limits it has been seen to refuse.
 
+mod operator;
 mod policies;
 mod rights;
 mod workloads;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{Guarding, guards};
 
+pub use operator::OPERATOR;
 pub use policies::{PROBE, PROBES, controllers_profile};
 pub use workloads::Program;
 
@@ -128,6 +130,12 @@ impl Installation {
         guards(&self.profile).into_iter().chain(controllers.iter().flat_map(guards)).collect()
     }
 
+    /// The operator with what it needs: it installs all the rest.
+    #[must_use]
+    pub fn operator(&self) -> Vec<Value> {
+        operator::objects(self).into_iter().map(|object| self.labelled(object)).collect()
+    }
+
     /// The objects of one part.
     #[must_use]
     pub fn objects(&self, part: Part) -> Vec<Value> {
@@ -151,12 +159,7 @@ impl Installation {
     }
 
     fn ground(&self) -> Vec<Value> {
-        let plain = "a definition has no maps with keys other than text";
-        let definition = |definition| serde_json::to_value(definition).expect(plain);
-        let mut objects = vec![definition(api::agent_profile_definition())];
-        if self.profile.channel() == Channel::ShadowNode {
-            objects.push(definition(api::shadow_node_definition()));
-        }
+        let mut objects = Self::definitions(self.profile.channel() == Channel::ShadowNode);
         // What is not ours to run needs no namespace of ours, unless a controller judges who is alive.
         if self.is_ours() || self.is_controlled() {
             objects.push(self.namespace());
@@ -168,6 +171,14 @@ impl Installation {
         objects.extend(self.is_controlled().then(|| self.service_account(CONTROLLER)));
         objects.push(self.agent_profile());
         objects
+    }
+
+    /// The definitions that its profile may need.
+    fn definitions(all: bool) -> Vec<Value> {
+        let plain = "a definition has no maps with keys other than text";
+        let definition = |definition| serde_json::to_value(definition).expect(plain);
+        let shadow_nodes = all.then(|| definition(api::shadow_node_definition()));
+        std::iter::once(definition(api::agent_profile_definition())).chain(shadow_nodes).collect()
     }
 
     /// Agents read files of their hosts, which no stricter level of pod security lets them.

@@ -11,28 +11,29 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 /// Where Events about objects without a namespace are (`ValidateEventCreate` in `pkg/apis/core/validation`).
 const EVENTS: &str = "default";
 /// The node, the pod and the mark of the controller's probes, which are all that it may claim in somebody else's name.
-const CLAIMS: [(&str, &str); 4] =
+pub(super) const CLAIMS: [(&str, &str); 4] =
     [(NODE_NAME, "nodebound-probe-elsewhere"), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
 
 /// Verbs on a resource.
-struct Right {
+#[derive(Clone)]
+pub(super) struct Right {
     group: &'static str,
     resource: String,
     verbs: &'static [&'static str],
     names: Vec<String>,
 }
 
-fn right(group: &'static str, resource: impl Into<String>, verbs: &'static [&'static str]) -> Right {
+pub(super) fn right(group: &'static str, resource: impl Into<String>, verbs: &'static [&'static str]) -> Right {
     Right { group, resource: resource.into(), verbs, names: Vec::new() }
 }
 
 impl Right {
-    fn on(mut self, name: &str) -> Self {
+    pub(super) fn on(mut self, name: &str) -> Self {
         self.names.push(name.to_owned());
         self
     }
 
-    fn rule(&self) -> Value {
+    pub(super) fn rule(&self) -> Value {
         let mut rule = json!({"apiGroups": [self.group], "resources": [self.resource], "verbs": self.verbs});
         if !self.names.is_empty() {
             rule["resourceNames"] = json!(self.names);
@@ -42,7 +43,7 @@ impl Right {
 }
 
 /// A role with whom it is for, in a namespace or everywhere.
-struct Role {
+pub(super) struct Role {
     name: String,
     namespace: Option<String>,
     rights: Vec<Right>,
@@ -50,7 +51,7 @@ struct Role {
 }
 
 impl Role {
-    fn objects(self) -> Vec<Value> {
+    pub(super) fn objects(self) -> Vec<Value> {
         if self.rights.is_empty() {
             return Vec::new();
         }
@@ -70,6 +71,10 @@ impl Role {
 
 /// What probes may try: what the agents write by way of the channel.
 pub(super) fn probes(installation: &Installation) -> Vec<Value> {
+    probing(installation).into_iter().flat_map(Role::objects).collect()
+}
+
+fn probing(installation: &Installation) -> Vec<Role> {
     let name = format!("nodebound-{}-probe", installation.profile.name());
     let subject = json!({"kind": "Group", "apiGroup": GROUP, "name": PROBE});
     let of_leases = installation.profile.beats_by_lease().then(|| Role {
@@ -83,15 +88,33 @@ pub(super) fn probes(installation: &Installation) -> Vec<Value> {
         _ => vec![right("", "nodes", &["get", "patch"])],
     };
     let everywhere = Role { name, namespace: None, rights, subject };
-    [everywhere].into_iter().chain(of_leases).flat_map(Role::objects).collect()
+    [everywhere].into_iter().chain(of_leases).collect()
 }
 
 fn shadow_nodes() -> Right {
     right("nodebound.io", "shadownodes", &["get", "patch"])
 }
 
+/// The group and the claims of probes.
+pub(super) fn claims() -> Vec<Right> {
+    let claim = |(key, value): (&str, &str)| {
+        right("authentication.k8s.io", format!("userextras/{key}"), &["impersonate"]).on(value)
+    };
+    let group = right("", "groups", &["impersonate"]).on(PROBE);
+    std::iter::once(group).chain(CLAIMS.map(claim)).collect()
+}
+
 /// What the accounts may do that are ours.
 pub(super) fn accounts(installation: &Installation) -> Vec<Value> {
+    granted(installation).into_iter().flat_map(Role::objects).collect()
+}
+
+/// Everything that is granted: nobody may grant what he has not.
+pub(super) fn all(installation: &Installation) -> Vec<Right> {
+    granted(installation).into_iter().chain(probing(installation)).flat_map(|role| role.rights).collect()
+}
+
+fn granted(installation: &Installation) -> Vec<Role> {
     let mut roles = Vec::new();
     if installation.is_ours() {
         roles.extend(agent(installation));
@@ -99,7 +122,7 @@ pub(super) fn accounts(installation: &Installation) -> Vec<Value> {
     if installation.is_controlled() {
         roles.extend(controller(installation));
     }
-    roles.into_iter().flat_map(Role::objects).collect()
+    roles
 }
 
 fn agent(installation: &Installation) -> Vec<Role> {
@@ -128,11 +151,7 @@ fn controller(installation: &Installation) -> Vec<Role> {
     let mut beside_agents = Vec::new();
     if by_shadow {
         everywhere.push(right("nodebound.io", "shadownodes", &["get", "list", "watch", "create", "delete"]));
-        everywhere.push(right("", "groups", &["impersonate"]).on(PROBE));
-        let claim = |(key, value): (&str, &str)| {
-            right("authentication.k8s.io", format!("userextras/{key}"), &["impersonate"]).on(value)
-        };
-        everywhere.extend(CLAIMS.map(claim));
+        everywhere.extend(claims());
         beside_agents.push(right("", "serviceaccounts", &["impersonate"]).on(&account.name));
     }
     if installation.watches_pods() {
@@ -155,7 +174,7 @@ fn controller(installation: &Installation) -> Vec<Role> {
 }
 
 impl Installation {
-    fn role(&self, account: &str, name: &str, namespace: Option<&str>, rights: Vec<Right>) -> Role {
+    pub(super) fn role(&self, account: &str, name: &str, namespace: Option<&str>, rights: Vec<Right>) -> Role {
         let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": self.settings.namespace});
         let name = format!("nodebound-{}-{name}", self.profile.name());
         Role { name, namespace: namespace.map(str::to_owned), rights, subject }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AGENT, CONTROLLER, Installation, Settings};
+use super::{AGENT, CONTROLLER, Installation, OPERATOR, Settings};
 
 /// The port of metrics and health.
 const PORT: u16 = 8080;
@@ -18,6 +18,8 @@ pub enum Program {
     Agent,
     /// `nodebound-controller`
     Controller,
+    /// `nodebound-operator`
+    Operator,
 }
 
 impl Program {
@@ -27,6 +29,7 @@ impl Program {
         match self {
             Self::Agent => AGENT,
             Self::Controller => CONTROLLER,
+            Self::Operator => OPERATOR,
         }
     }
 }
@@ -92,19 +95,48 @@ pub(super) fn agents(installation: &Installation) -> Vec<Value> {
 
 /// The controller, and that one of its replicas stays when nodes are drained.
 pub(super) fn controller(installation: &Installation) -> Vec<Value> {
+    let arguments = vec![
+        format!("--agent-profile={}", installation.profile.name()),
+        // What agents wrote when they wrote their Nodes themselves.
+        format!("--adopt={AGENT}"),
+        format!("--listen=0.0.0.0:{PORT}"),
+    ];
+    on_control_plane(installation, Program::Controller, arguments, "256Mi")
+}
+
+/// The operator, likewise.
+pub(super) fn operator(installation: &Installation) -> Vec<Value> {
+    let settings = &installation.settings;
+    let mut arguments = vec![
+        format!("--registry={}", settings.registry),
+        format!("--tag={}", settings.tag),
+        format!("--replicas={}", settings.replicas),
+    ];
+    arguments.extend(settings.digests.iter().map(|(program, digest)| format!("--digest={}={digest}", program.name())));
+    arguments.extend(settings.pull_secrets.iter().map(|secret| format!("--pull-secret={secret}")));
+    arguments.push(format!("--listen=0.0.0.0:{PORT}"));
+    on_control_plane(installation, Program::Operator, arguments, "128Mi")
+}
+
+fn on_control_plane(
+    installation: &Installation,
+    program: Program,
+    arguments: Vec<String>,
+    memory: &'static str,
+) -> Vec<Value> {
     let control_plane = json!({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"});
     let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
         "nodeSelectorTerms": [{"matchExpressions": [control_plane.clone()]}]}}});
     let mut toleration = control_plane;
     toleration["effect"] = json!("NoSchedule");
     let pod = Pod {
-        program: Program::Controller,
-        arguments: vec![format!("--agent-profile={}", installation.profile.name()), format!("--listen=0.0.0.0:{PORT}")],
+        program,
+        arguments,
         environment: vec![("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace")],
         host: &[],
         profile: false,
         requests: ["50m", "64Mi"],
-        memory: "256Mi",
+        memory,
         placement: map(json!({"affinity": affinity, "tolerations": [toleration],
             "priorityClassName": "system-cluster-critical"})),
         security: json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
@@ -113,12 +145,12 @@ pub(super) fn controller(installation: &Installation) -> Vec<Value> {
     };
     let strategy = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}});
     let spec = json!({"replicas": installation.settings.replicas, "revisionHistoryLimit": 10,
-        "progressDeadlineSeconds": 600, "selector": selector(Program::Controller), "strategy": strategy,
+        "progressDeadlineSeconds": 600, "selector": selector(program), "strategy": strategy,
         "template": pod.template(installation)});
-    let metadata = json!({"name": CONTROLLER, "namespace": installation.settings.namespace});
+    let metadata = json!({"name": program.name(), "namespace": installation.settings.namespace});
     let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata,
-        "spec": {"maxUnavailable": 1, "selector": selector(Program::Controller)}});
-    vec![workload(installation, "Deployment", Program::Controller, spec), budget]
+        "spec": {"maxUnavailable": 1, "selector": selector(program)}});
+    vec![workload(installation, "Deployment", program, spec), budget]
 }
 
 fn workload(installation: &Installation, kind: &str, program: Program, spec: Value) -> Value {

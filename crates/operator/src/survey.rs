@@ -1,0 +1,139 @@
+//! What is wrong with a profile that only the cluster shows.
+
+use api::AgentProfile;
+use manifests::install::Installation;
+use ownership::Profile;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+use crate::object::{Objects, Place, RequestError};
+use crate::status::Reason;
+
+/// A profile as it is in the cluster.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    object: Value,
+    /// What it is, if it is valid.
+    pub profile: Result<(Profile, AgentProfile), String>,
+}
+
+impl Listed {
+    /// Reads one.
+    #[must_use]
+    pub fn read(mut object: Value) -> Self {
+        // Items of a list do not name their kind.
+        object["apiVersion"] = ownership::parse::API_VERSION.into();
+        object["kind"] = ownership::parse::KIND.into();
+        let profile = serde_json::from_value::<AgentProfile>(object.clone())
+            .map_err(|error| error.to_string())
+            .and_then(|object| {
+                let profile = Profile::try_from(object.clone()).map_err(|error| error.to_string())?;
+                Ok((profile, object))
+            });
+        Self { object, profile }
+    }
+
+    /// The object as it was read.
+    #[must_use]
+    pub fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.object["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    fn age(&self) -> (&str, &str) {
+        let text = |field: &str| self.object["metadata"][field].as_str().unwrap_or_default();
+        (text("creationTimestamp"), text("name"))
+    }
+}
+
+/// All profiles, the oldest first: of two that cannot both be, it is the older one.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn profiles(objects: &Objects) -> Result<Vec<Listed>, RequestError> {
+    let place = Place {
+        api_version: ownership::parse::API_VERSION.to_owned(),
+        kind: ownership::parse::KIND.to_owned(),
+        namespace: None,
+        name: String::new(),
+    };
+    let mut listed: Vec<Listed> = objects.list(&place).await?.into_iter().map(Listed::read).collect();
+    listed.sort_by(|one, other| one.age().cmp(&other.age()));
+    Ok(listed)
+}
+
+/// With which of the older profiles this one cannot be.
+#[must_use]
+pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<String> {
+    let names = |installation: &Installation| -> BTreeSet<String> {
+        let guards = installation.guards();
+        guards.iter().filter_map(|guard| guard.policy.metadata.name.clone()).collect()
+    };
+    let own = names(installation);
+    older.iter().find_map(|other| {
+        let (name, account) = (other.profile.name(), other.profile.username());
+        if account == installation.profile.username() {
+            return Some(format!("the AgentProfile {name} is about {account} too; remove one of the two"));
+        }
+        let both = names(other).intersection(&own).next().cloned()?;
+        Some(format!("the AgentProfile {name} has a guard of the name {both} too; rename one of the two"))
+    })
+}
+
+/// Why the account of a profile is nobody's, if it is: it does not exist, or no pod uses it.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn unused(objects: &Objects, profile: &Profile) -> Result<Option<(Reason, String)>, RequestError> {
+    let account = profile.service_account();
+    let place = |kind: &str, name: String| Place {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: Some(account.namespace.clone()),
+        name,
+    };
+    let itself = place("ServiceAccount", account.name.clone());
+    let label = format!("{}/{}", account.namespace, account.name);
+    if objects.find([itself]).await?.objects.is_empty() {
+        return Ok(Some((Reason::AccountUnused, format!("the service account {label} does not exist"))));
+    }
+    let pods = objects.list(&place("Pod", String::new())).await?;
+    let is_used = pods.iter().any(|pod| pod["spec"]["serviceAccountName"] == account.name.as_str());
+    Ok((!is_used).then(|| (Reason::AccountUnused, format!("no pod uses the service account {label}"))))
+}
+
+/// Keys on Nodes that the agent seems to write and the profile does not let it. The field managers of a Node are a hint:
+/// those that are named like a container of the agent's pods.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn locked_out(objects: &Objects, profile: &Profile) -> Result<BTreeSet<String>, RequestError> {
+    let account = profile.service_account();
+    let kind = |kind: &str, namespace: Option<&String>| Place {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.cloned(),
+        name: String::new(),
+    };
+    let pods = objects.list(&kind("Pod", Some(&account.namespace))).await?;
+    let of_account = pods.iter().filter(|pod| pod["spec"]["serviceAccountName"] == account.name.as_str());
+    let containers = of_account.flat_map(|pod| pod["spec"]["containers"].as_array().into_iter().flatten());
+    let managers: BTreeSet<&str> = containers.filter_map(|container| container["name"].as_str()).collect();
+    let mut keys = BTreeSet::new();
+    for node in objects.list(&kind("Node", None)).await? {
+        let entries = node["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        for entry in entries.iter().filter(|entry| entry["manager"].as_str().is_some_and(|name| managers.contains(name))) {
+            for (map, owned) in [("f:labels", profile.labels()), ("f:annotations", profile.annotations())] {
+                let written = entry["fieldsV1"]["f:metadata"][map].as_object();
+                let written = written.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:"));
+                keys.extend(written.filter(|key| !owned.owns(key)).map(str::to_owned));
+            }
+        }
+    }
+    Ok(keys)
+}

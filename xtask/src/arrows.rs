@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The crates of the workspace, and what each may use of the others.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("nodebound-operator", &["nodebound-ownership", "nodebound-api", "nodebound-manifests", "nodebound-attack"]),
     ("nodebound-ownership", &[]),
     ("nodebound-admission", &[]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "nodebound-controller-program",
         &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-controller"],
     ),
+    ("nodebound-operator-program", &["nodebound-app", "nodebound-manifests", "nodebound-operator"]),
     ("nodebound-attack", &["nodebound-ownership", "nodebound-admission", "nodebound-api"]),
     ("nodebound-testkit", &[]),
     (
@@ -32,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "nodebound-api",
             "nodebound-attack",
             "nodebound-manifests",
+            "nodebound-operator",
             "nodebound-sandbox",
         ],
     ),
@@ -56,6 +58,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "nodebound",
             "nodebound-agent-program",
             "nodebound-controller-program",
+            "nodebound-operator-program",
             "nodebound-ownership",
             "nodebound-api",
             "nodebound-attack",

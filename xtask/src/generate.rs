@@ -42,7 +42,15 @@ pub(crate) fn files() -> Result<Vec<File>> {
     for (folder, channel) in [("direct", Channel::Direct), ("shadownode", Channel::ShadowNode)] {
         files.extend(installation(folder, channel)?);
     }
+    files.push(operator()?);
     Ok(files)
+}
+
+/// The operator, and what it needs to install agents of ours by ShadowNodes.
+fn operator() -> Result<File> {
+    let objects = of_ours(Channel::ShadowNode)?.operator();
+    let text = format!("{}{}", header("#"), manifests::documents(&objects)?);
+    Ok(File { path: "manifests/operator.yaml".to_owned(), text })
 }
 
 /// The guards of a built-in profile, ready for `kubectl apply`.
@@ -60,17 +68,7 @@ fn definition(kind: &str, object: serde_json::Value) -> Result<File> {
 
 /// Agents of ours and what they need, one file for each part, in the order in which they are applied.
 fn installation(folder: &str, channel: Channel) -> Result<Vec<File>> {
-    let settings = install::Settings::default();
-    let mut spec = ownership::builtin::profile("kubevirt-least").context("the profile is built in")??.spec().clone();
-    let account = ServiceAccount { namespace: settings.namespace.clone(), name: install::AGENT.to_owned() };
-    let mark = Mark { label: "kubevirt.io/schedulable".to_owned(), value: "false".to_owned() };
-    let source = if channel == Channel::ShadowNode { LivenessSource::Lease } else { LivenessSource::PodReadiness };
-    let liveness = Liveness { source, mark, timeout: "5m".to_owned() };
-    (spec.service_account, spec.channel, spec.liveness) = (account, channel, Some(liveness));
-    let profile = Profile::new("kubevirt", spec).map_err(|errors| {
-        anyhow::anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
-    let installation = Installation { profile, settings };
+    let installation = of_ours(channel)?;
     let mut files = Vec::new();
     for (number, part) in (1..).zip(Part::ALL) {
         let objects = installation.objects(part);
@@ -83,6 +81,21 @@ fn installation(folder: &str, channel: Channel) -> Result<Vec<File>> {
     Ok(files)
 }
 
+/// Agents of ours, by this channel.
+fn of_ours(channel: Channel) -> Result<Installation> {
+    let settings = install::Settings::default();
+    let mut spec = ownership::builtin::profile("kubevirt-least").context("the profile is built in")??.spec().clone();
+    let account = ServiceAccount { namespace: settings.namespace.clone(), name: install::AGENT.to_owned() };
+    let mark = Mark { label: "kubevirt.io/schedulable".to_owned(), value: "false".to_owned() };
+    let source = if channel == Channel::ShadowNode { LivenessSource::Lease } else { LivenessSource::PodReadiness };
+    let liveness = Liveness { source, mark, timeout: "5m".to_owned() };
+    (spec.service_account, spec.channel, spec.liveness) = (account, channel, Some(liveness));
+    let profile = Profile::new("kubevirt", spec).map_err(|errors| {
+        anyhow::anyhow!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    Ok(Installation { profile, settings })
+}
+
 fn kustomization(folder: &str, files: &[File]) -> File {
     let names = files.iter().filter_map(|file| file.path.rsplit('/').next());
     let resources: String = names.map(|name| format!("- {name}\n")).collect();
@@ -93,7 +106,12 @@ fn kustomization(folder: &str, files: &[File]) -> File {
 /// The help of every command.
 fn reference() -> File {
     let mut text = "<!-- Made by `cargo xtask generate`. -->\n\n# Commands\n".to_owned();
-    for command in [nodebound::command_line(), agent_program::command(), controller_program::command()] {
+    for command in [
+        nodebound::command_line(),
+        agent_program::command(),
+        controller_program::command(),
+        operator_program::command(),
+    ] {
         let mut command = command.term_width(100);
         command.build();
         let name = command.get_name().to_owned();

@@ -49,7 +49,13 @@ pub struct Effective {
 
 /// The profile as it is in force now.
 #[must_use]
-pub fn effective(profile: Profile, claims: Claims, was_without: bool, since: Option<Timestamp>, now: Timestamp) -> Effective {
+pub fn effective(
+    profile: Profile,
+    claims: Claims,
+    was_without: bool,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Effective {
     let since = match claims {
         Claims::NotIssued => None,
         _ if was_without => since.or(Some(now)),
@@ -91,7 +97,9 @@ mod tests {
     use serde_json::json;
 
     fn profile(more: &str) -> Profile {
-        let text = format!("apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: p}}\nspec:\n  serviceAccount: {{namespace: a, name: b}}\n{more}");
+        let text = format!(
+            "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: p}}\nspec:\n  serviceAccount: {{namespace: a, name: b}}\n{more}"
+        );
         ownership::parse::profile(&text).unwrap()
     }
 

@@ -35,7 +35,8 @@ pub async fn tell(objects: &Objects, profile: &Value, news: &News, now: Timestam
     let mut about = vec![reference(&Place::of(profile), profile)];
     // Where there is none, or it may not be seen, nobody looks there.
     for object in objects.list(&kubevirts).await.unwrap_or_default() {
-        let place = Place { namespace: object["metadata"]["namespace"].as_str().map(str::to_owned), ..kubevirts.clone() };
+        let place =
+            Place { namespace: object["metadata"]["namespace"].as_str().map(str::to_owned), ..kubevirts.clone() };
         about.push(reference(&place, &object));
     }
     for object in about {

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::object::{Objects, Place, RequestError};
 use crate::plan::{Foreign, Goal, Hold, Plan, Step, is_shared};
+use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prove};
 use crate::rollout;
 use crate::status::Running;
-use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prove};
 
 /// How long a step may fail for what may pass: a definition that is not served yet, a conflict, a server in trouble.
 const PATIENCE: Duration = Duration::from_secs(60);

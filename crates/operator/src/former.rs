@@ -54,7 +54,8 @@ pub(crate) fn with_rights_of_both(goal: &Goal, mut object: Value, found: &Found)
     }
     let former = objects(goal).remove(&place).map(|(_, variants)| variants).unwrap_or_default();
     let of_former: Vec<&Value> = former.iter().filter_map(|variant| variant["rules"].as_array()).flatten().collect();
-    let kept: Vec<Value> = there["rules"].as_array().into_iter().flatten().filter(|rule| of_former.contains(rule)).cloned().collect();
+    let kept: Vec<Value> =
+        there["rules"].as_array().into_iter().flatten().filter(|rule| of_former.contains(rule)).cloned().collect();
     if let Some(rules) = object["rules"].as_array_mut() {
         for rule in kept {
             if !rules.contains(&rule) {
@@ -75,7 +76,8 @@ fn is_same(one: &[Value], other: &[Value]) -> bool {
 
 /// Whether the workloads that are there are those that are wanted.
 fn is_latest(goal: &Goal, found: &Found) -> bool {
-    let workloads = goal.objects().filter(|(_, object)| matches!(object["kind"].as_str(), Some("DaemonSet" | "Deployment")));
+    let workloads =
+        goal.objects().filter(|(_, object)| matches!(object["kind"].as_str(), Some("DaemonSet" | "Deployment")));
     workloads.into_iter().all(|(_, object)| {
         found.get(&Place::of(&object)).is_some_and(|there| crate::plan::is_as_wanted(&object, there))
     })

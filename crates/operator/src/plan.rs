@@ -161,9 +161,16 @@ impl Goal {
         let hold = self.hold(unguarded);
         let is_free = unguarded || proven.is_some();
         let mut steps = Vec::new();
-        for (part, object) in rollout::ordered(self.objects().collect(), found) {
+        let objects: Vec<(Part, Value)> = self.objects().collect();
+        let upgrades = rollout::upgrades(&objects, found);
+        let awaited = rollout::unsettled_agents(&objects, found).filter(|_| upgrades);
+        for (part, object) in rollout::ordered(objects, upgrades) {
             if (part >= Part::ProbeRights && hold.is_some()) || (part >= Part::Rights && !is_free) {
                 continue;
+            }
+            if let (Part::Controller, Some(agents)) = (part, &awaited) {
+                steps.push(Step::Wait(agents.clone()));
+                break;
             }
             let object = rollout::next(former::with_rights_of_both(self, object, found), found);
             steps.extend(self.step(part, object, found)?);

@@ -32,7 +32,7 @@ fn there(objects: &[(Part, Value)]) -> Found {
 fn parts(steps: &[Step]) -> Vec<Option<Part>> {
     let part = |step: &Step| match step {
         Step::Apply { part, .. } => Some(*part),
-        Step::Prove => None,
+        Step::Prove | Step::Wait(_) | Step::Remove(_) => None,
     };
     steps.iter().map(part).collect()
 }
@@ -163,7 +163,7 @@ proptest! {
             match goal.plan(&found, proven.as_ref()).unwrap().steps.into_iter().next() {
                 Some(Step::Prove) => proven = Some(Proven::of("p")),
                 Some(Step::Apply { object, .. }) => drop(found.objects.insert(Place::of(&object), object)),
-                None => break,
+                Some(Step::Wait(_) | Step::Remove(_)) | None => break,
             }
         }
         prop_assert_eq!(found.objects.len(), objects.len());

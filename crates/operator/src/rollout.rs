@@ -9,17 +9,10 @@ use crate::object::{Found, Place};
 /// How many agents may be away at first, until one of the new ones is ready.
 const CANARY: &str = "/spec/updateStrategy/rollingUpdate/maxUnavailable";
 
-/// The objects in the order in which they are written: agents before the controller when they become newer, so that it
-/// always understands what they publish; after it otherwise.
-pub(crate) fn ordered(mut objects: Vec<(Part, Value)>, found: &Found) -> Vec<(Part, Value)> {
-    let has_controller = objects.iter().any(|(_, object)| {
-        object["kind"] == "Deployment" && found.get(&Place::of(object)).is_some()
-    });
-    let upgrades = objects.iter().any(|(_, object)| {
-        let there = found.get(&Place::of(object)).filter(|_| object["kind"] == "DaemonSet");
-        there.is_some_and(|there| version(there) < version(object))
-    });
-    if has_controller && upgrades {
+/// The objects in the order in which they are written: agents before the controller when it becomes newer, so that it
+/// never waits for what they do not publish yet; after it otherwise.
+pub(crate) fn ordered(mut objects: Vec<(Part, Value)>, upgrades: bool) -> Vec<(Part, Value)> {
+    if upgrades {
         objects.sort_by_key(|(part, _)| match part {
             Part::Controller => 2,
             Part::Agents => 1,
@@ -27,6 +20,18 @@ pub(crate) fn ordered(mut objects: Vec<(Part, Value)>, found: &Found) -> Vec<(Pa
         });
     }
     objects
+}
+
+/// Whether the controller is there, and older than it is to be.
+pub(crate) fn upgrades(objects: &[(Part, Value)], found: &Found) -> bool {
+    let mut controllers =
+        objects.iter().filter(|(part, object)| *part == Part::Controller && object["kind"] == "Deployment");
+    controllers.any(|(_, object)| found.get(&Place::of(object)).is_some_and(|there| version(there) < version(object)))
+}
+
+/// The agents of which not every pod is a new one.
+pub(crate) fn unsettled_agents(objects: &[(Part, Value)], found: &Found) -> Option<Place> {
+    unsettled(objects.iter().filter(|(part, _)| *part == Part::Agents).map(|(_, object)| Place::of(object)), found)
 }
 
 /// The version that a workload's image is tagged with.

@@ -167,7 +167,7 @@ impl Operator {
         let outcome = self.install(&installation).await;
         let mut all = status::conditions(&outcome, weakened.as_ref());
         if outcome.is_ok() && !installation.is_ours() {
-            self.survey(&installation, &mut all).await;
+            look_for_pods(&self.executor.objects, &installation, &mut all).await;
         }
         let mut after = status::merged(before.as_ref(), all, object.metadata.generation, now);
         after.operator_version = env!("CARGO_PKG_VERSION").to_owned();
@@ -215,15 +215,6 @@ impl Operator {
         self.every.mul_f64(self.chance.random_range(0.9..=1.1))
     }
 
-    async fn survey(&self, installation: &Installation, all: &mut [Said]) {
-        let Ok(Some((reason, message))) = survey::unused(&self.executor.objects, &installation.profile).await else {
-            return;
-        };
-        for said in all.iter_mut().filter(|said| said.of == status::DEGRADED) {
-            *said = Said { of: said.of, holds: Some(true), reason, message: message.clone() };
-        }
-    }
-
     async fn reject(&mut self, listed: &Listed, reason: Reason, message: &str, now: Timestamp) {
         let before = serde_json::from_value::<api::AgentProfileStatus>(listed.object()["status"].clone()).ok();
         let all = status::rejected(reason, message, before.as_ref());
@@ -263,6 +254,14 @@ impl Operator {
                 (self.report)(Report::Unsaid(error.to_string()));
             }
         }
+    }
+}
+
+/// Says so where nobody uses the account.
+async fn look_for_pods(objects: &Objects, installation: &Installation, all: &mut [Said]) {
+    let Ok(Some((reason, message))) = survey::unused(objects, &installation.profile).await else { return };
+    for said in all.iter_mut().filter(|said| said.of == status::DEGRADED) {
+        *said = Said { of: said.of, holds: Some(true), reason, message: message.clone() };
     }
 }
 

@@ -201,7 +201,8 @@ fn available(running: Running) -> Said {
 #[must_use]
 pub fn rejected(reason: Reason, message: &str, before: Option<&AgentProfileStatus>) -> Vec<Said> {
     let mut all = vec![said(DEGRADED, true, reason, message)];
-    let was_enforced = before.is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == ENFORCED));
+    let was_enforced =
+        before.is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == ENFORCED));
     if !was_enforced {
         all.push(said(ENFORCED, false, reason, message));
     }

@@ -127,7 +127,9 @@ pub async fn locked_out(objects: &Objects, profile: &Profile) -> Result<BTreeSet
     let mut keys = BTreeSet::new();
     for node in objects.list(&kind("Node", None)).await? {
         let entries = node["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-        for entry in entries.iter().filter(|entry| entry["manager"].as_str().is_some_and(|name| managers.contains(name))) {
+        for entry in
+            entries.iter().filter(|entry| entry["manager"].as_str().is_some_and(|name| managers.contains(name)))
+        {
             for (map, owned) in [("f:labels", profile.labels()), ("f:annotations", profile.annotations())] {
                 let written = entry["fieldsV1"]["f:metadata"][map].as_object();
                 let written = written.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("f:"));

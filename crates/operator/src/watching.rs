@@ -41,4 +41,3 @@ pub async fn watch(client: Client, namespace: &str, wake: Arc<Notify>) {
         }
     }
 }
-

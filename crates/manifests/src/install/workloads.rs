@@ -8,6 +8,8 @@ use super::{AGENT, CONTROLLER, Installation, OPERATOR, Settings};
 const PORT: u16 = 8080;
 /// Where programs find their profile.
 const PROFILE: &str = "/etc/nodebound/profile.yaml";
+/// The annotation by which pods with another profile are other pods.
+const PROFILE_SUM: &str = "nodebound.io/profile-sum";
 /// The user of the images.
 const USER: u32 = 65532;
 
@@ -23,6 +25,9 @@ pub enum Program {
 }
 
 impl Program {
+    /// Every program that has an image.
+    pub const ALL: [Self; 3] = [Self::Agent, Self::Controller, Self::Operator];
+
     /// Its name, which is that of its image, its account and its workload.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -173,6 +178,11 @@ fn configuration(installation: &Installation) -> String {
     format!("nodebound-{}", installation.profile.name())
 }
 
+fn sum(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Pod {
     fn template(&self, installation: &Installation) -> Value {
         let mut spec = map(json!({
@@ -189,7 +199,12 @@ impl Pod {
         if !volumes.is_empty() {
             spec.insert("volumes".to_owned(), json!(volumes));
         }
-        json!({"metadata": {"labels": {"app.kubernetes.io/component": self.program.name()}}, "spec": spec})
+        let mut metadata = json!({"labels": {"app.kubernetes.io/component": self.program.name()}});
+        if self.profile {
+            // It is read at the start: whatever changes in it needs new pods.
+            metadata["annotations"] = json!({PROFILE_SUM: sum(&installation.agent_profile().to_string())});
+        }
+        json!({"metadata": metadata, "spec": spec})
     }
 
     fn container(&self, installation: &Installation) -> Value {

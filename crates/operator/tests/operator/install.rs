@@ -1,0 +1,86 @@
+//! From nothing to proven, broken off at every step, and back to nothing.
+
+use crate::cluster::{BY_SHADOW, Cluster, ours, theirs};
+use manifests::install::Part;
+use operator::execute::Event;
+use operator::plan::{Change, Goal, Step};
+use operator::prove::{Claim, NotProven};
+use operator::remove::{RemoveError, remove};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_installed_proven_repaired_and_not_taken_from_whom_it_holds() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    let installed = cluster.install(&goal).await.unwrap();
+    assert_eq!(installed.steps.last(), Some(&Step::Prove));
+    assert_eq!(installed.proven.unwrap().policy(), "nodebound-p");
+    let again = cluster.install(&goal).await.unwrap();
+    assert_eq!(again.steps, [Step::Prove], "nothing is written twice");
+    let policy = goal.places().find(|place| place.kind == "ValidatingAdmissionPolicy").unwrap();
+    cluster.objects.delete(&policy).await.unwrap();
+    let repaired = cluster.install(&goal).await.unwrap();
+    assert!(matches!(&repaired.steps[..], [Step::Apply { change: Change::Create, .. }, Step::Prove]), "{repaired:?}");
+    let exposed = remove(&cluster.objects, &goal.installation, false, |_| ()).await;
+    assert!(matches!(exposed, Err(RemoveError::Exposed { .. })), "{exposed:?}");
+    assert_eq!(cluster.found(&goal).await.len(), goal.places().count(), "the guard is where it was");
+    remove(&cluster.objects, &goal.installation, true, |_| ()).await.unwrap();
+    assert_eq!(cluster.found(&goal).await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_made_is_named_and_stays() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    let mut policy = goal.installation.objects(Part::Guards).remove(0);
+    policy["metadata"]["labels"] = json!({});
+    policy["spec"]["failurePolicy"] = json!("Ignore");
+    cluster.objects.apply(&policy).await.unwrap();
+    let refused = cluster.install(&goal).await.unwrap_err().to_string();
+    assert!(refused.contains("ValidatingAdmissionPolicy nodebound-p is there and not ours"), "{refused}");
+    assert_eq!(cluster.found(&goal).await.len(), 1, "nothing else was begun");
+    cluster.install(&Goal { adopt: true, ..goal }).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_does_not_refuse_is_not_proven() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.install(&goal).await.unwrap();
+    let binding = goal.places().find(|place| place.kind == "ValidatingAdmissionPolicyBinding").unwrap();
+    cluster.objects.delete(&binding).await.unwrap();
+    let ground = operator::prove::Ground::find(&cluster.objects, &goal.installation, Claim::Node).await.unwrap();
+    let connect = cluster.executor().connect;
+    let NotProven::LetIn { policy, .. } = operator::prove::prove(&connect, &ground, |_| ()).await.unwrap_err() else {
+        panic!("it is let in");
+    };
+    assert_eq!(policy, "nodebound-p");
+}
+
+/// Broken off after every single step, and gone on with: at no moment is anything granted that nobody was seen to hold.
+#[tokio::test(start_paused = true)]
+async fn an_installation_that_is_broken_off_goes_on_and_grants_nothing_early() {
+    for more in [BY_SHADOW, ""] {
+        let (cluster, goal) = (Cluster::new().await, ours(more));
+        let steps = goal.whole(&Default::default()).unwrap().steps.len();
+        let account = goal.installation.profile.username().to_owned();
+        let patch = json!({"verb": "patch", "resource": "nodes", "version": "v1"});
+        for _ in 0..steps {
+            let mut proven = false;
+            cluster.one_step(&goal, |event| proven |= matches!(event, Event::Proven(_))).await;
+            let granted = cluster.may(&account, patch.clone()).await;
+            assert!(!granted || (proven && more.is_empty()), "{more}: granted without a proof");
+        }
+        let last = cluster.install(&goal).await.unwrap();
+        assert_eq!(last.steps, [Step::Prove], "{more}: it has come to its end");
+        assert_eq!(cluster.may(&account, patch).await, more.is_empty(), "by ShadowNode no Node is written");
+        remove(&cluster.objects, &goal.installation, false, |_| ()).await.unwrap();
+        cluster.is_empty_in_the_end(&goal).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_is_not_proven_and_grants_nothing() {
+    let (cluster, goal) = (Cluster::new().await, ours("  actions: [Audit]\n"));
+    let installed = cluster.install(&goal).await.unwrap();
+    assert_eq!(installed.proven, None);
+    let account = goal.installation.profile.username();
+    assert!(!cluster.may(account, json!({"verb": "patch", "resource": "nodes", "version": "v1"})).await);
+}

@@ -1,0 +1,142 @@
+//! What the operator says of profiles, and that a steady state writes nothing.
+
+use crate::cluster::{Cluster, Looking, ours, theirs};
+use admission::KubeVersion;
+use operator::run::Report;
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+
+#[tokio::test(start_paused = true)]
+async fn a_profile_is_enforced_and_says_since_when_and_by_what() {
+    let (cluster, goal) = (Cluster::new().await, ours(""));
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    looking.operator.look().await.unwrap();
+    let [status, reason, message] = cluster.condition("p", "Enforced").await;
+    assert_eq!((&*status, &*reason), ("True", "GuardProven"), "{message}");
+    assert_eq!(message, "refused 5 of 5 probes by labels, and admitted an empty one");
+    assert!(cluster.events().await.contains(&("GuardProven".to_owned(), format!("Enforced=True: {message}"))));
+    assert_eq!(cluster.condition("p", "Degraded").await[..2], ["False".to_owned(), "AsExpected".to_owned()]);
+}
+
+/// Over an hour, with a proof every ten minutes.
+#[tokio::test(start_paused = true)]
+async fn a_steady_state_writes_nothing() {
+    let (cluster, goal) = (Cluster::new().await, ours(""));
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    for _ in 0..3 {
+        looking.operator.look().await.unwrap();
+        sleep(Duration::from_secs(10)).await;
+    }
+    looking.taken();
+    let before = cluster.writes().await;
+    for _ in 0..60 {
+        sleep(Duration::from_secs(60)).await;
+        looking.operator.look().await.unwrap();
+    }
+    let proofs = looking.taken().iter().filter(|report| matches!(report, Report::Proven(_))).count();
+    assert!((5..=7).contains(&proofs), "{proofs}");
+    assert_eq!(cluster.writes().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_changes_is_repaired_and_told() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    looking.operator.look().await.unwrap();
+    let guards = goal.installation.objects(manifests::install::Part::Guards);
+    let exempt =
+        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["nodes"], "scope": "*"}]);
+    for (kind, pointer, value) in [
+        ("ValidatingAdmissionPolicy", "/spec/failurePolicy", json!("Ignore")),
+        ("ValidatingAdmissionPolicy", "/spec/matchConstraints/excludeResourceRules", exempt),
+        ("ValidatingAdmissionPolicyBinding", "/spec/validationActions", json!(["Audit"])),
+    ] {
+        looking.taken();
+        let mut object = guards.iter().find(|object| object["kind"] == kind).unwrap().clone();
+        let place = operator::object::Place::of(&object);
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[field] = value;
+        let found = cluster.objects.find([place.clone()]).await.unwrap();
+        cluster.objects.replace(found.get(&place).unwrap(), &object).await.unwrap();
+        looking.operator.look().await.unwrap();
+        let reports = looking.taken();
+        assert!(reports.contains(&Report::Repaired("p".to_owned(), place.clone())), "{pointer}: {reports:?}");
+        assert!(reports.contains(&Report::Proven("p".to_owned())), "{pointer}: proven again");
+        let repaired = cluster.objects.find([place.clone()]).await.unwrap();
+        let wanted = guards.iter().find(|object| object["kind"] == kind).unwrap();
+        assert_eq!(repaired.get(&place).unwrap()["spec"], wanted["spec"], "{pointer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_told_and_ends_by_itself() {
+    let (cluster, goal) =
+        (Cluster::new().await, theirs("  pause: {until: '2030-01-01T00:10:00Z', reason: the guard is in the way}\n"));
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    looking.operator.look().await.unwrap();
+    let paused = ["False", "Paused", "paused until 2030-01-01T00:10:00Z: the guard is in the way"];
+    assert_eq!(cluster.condition("p", "Enforced").await, paused);
+    sleep(Duration::from_secs(600)).await;
+    looking.operator.look().await.unwrap();
+    assert_eq!(cluster.condition("p", "Enforced").await[..2], ["True", "GuardProven"]);
+    assert!(looking.taken().iter().all(|report| !matches!(report, Report::Repaired(..))), "a pause is not tampering");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_profiles_for_one_account_the_older_one_is_installed() {
+    let (cluster, one) = (Cluster::new().await, theirs(""));
+    cluster.with_profile(&one).await;
+    sleep(Duration::from_secs(1)).await;
+    let mut other = one.installation.agent_profile();
+    other["metadata"]["name"] = json!("a");
+    cluster.write_profile(other).await;
+    Looking::at(&cluster).operator.look().await.unwrap();
+    assert_eq!(cluster.condition("p", "Enforced").await[0], "True");
+    let [status, reason, message] = cluster.condition("a", "Degraded").await;
+    assert_eq!((&*status, &*reason), ("True", "ProfileConflict"));
+    assert!(
+        message.contains("the AgentProfile p is about system:serviceaccount:kubevirt:kubevirt-handler too"),
+        "{message}"
+    );
+    assert_eq!(cluster.condition("a", "Enforced").await[0], "False");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_nobody_uses_is_told() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.with_profile(&goal).await;
+    Looking::at(&cluster).operator.look().await.unwrap();
+    let [status, reason, message] = cluster.condition("p", "Degraded").await;
+    assert_eq!((&*status, &*reason), ("True", "AccountUnused"), "{message}");
+    assert_eq!(message, "the service account kubevirt/kubevirt-handler does not exist");
+    assert_eq!(cluster.condition("p", "Enforced").await[0], "True", "it is guarded all the same");
+}
+
+/// On each version: what there is, and what is said.
+#[tokio::test(start_paused = true)]
+async fn clusters_of_every_age() {
+    let table = [
+        (28, "Strict", ["False", "PolicyNotServed"], false),
+        (29, "Strict", ["False", "PolicyNotServed"], false),
+        (29, "Permissive", ["False", "PolicyNotServed"], true),
+        (30, "Strict", ["True", "GuardProven"], true),
+        (32, "Strict", ["True", "GuardProven"], true),
+        (36, "Permissive", ["True", "GuardProven"], true),
+    ];
+    for (minor, enforcement, enforced, has_agents) in table {
+        let settings = sandbox::Settings { version: KubeVersion::minor(minor), ..sandbox::Settings::default() };
+        let cluster = Cluster::with(settings).await;
+        let goal = ours(&format!("  enforcement: {enforcement}\n"));
+        cluster.with_profile(&goal).await;
+        Looking::at(&cluster).operator.look().await.unwrap();
+        let found = cluster.condition("p", "Enforced").await;
+        assert_eq!(found[..2], enforced, "1.{minor} {enforcement}: {found:?}");
+        let sets = cluster.found(&goal).await.into_iter().filter(|place| place.kind == "DaemonSet").count();
+        assert_eq!(sets == 1, has_agents, "1.{minor} {enforcement}");
+    }
+}

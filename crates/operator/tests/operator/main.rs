@@ -1,0 +1,7 @@
+//! Installations on the sandbox, on a clock that only moves when everybody waits.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod install;
+mod looks;
+mod transitions;

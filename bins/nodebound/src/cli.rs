@@ -2,12 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{check, completions, demo, man, render, sandbox, test, verify};
+use crate::command::{check, completions, demo, install, man, render, sandbox, status, test, uninstall, verify};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
-  1  a finding: a request is refused or cannot be judged, a test fails
+  1  a finding: a request is refused or cannot be judged, a test fails, a guard is not in force
   2  wrong usage or bad input
   3  could not tell";
 
@@ -27,6 +27,9 @@ pub(crate) enum Command {
     Test(test::Arguments),
     Sandbox(sandbox::Arguments),
     Verify(verify::Arguments),
+    Install(install::Arguments),
+    Status(status::Arguments),
+    Uninstall(uninstall::Arguments),
     #[command(hide = true)]
     Completions(completions::Arguments),
     #[command(hide = true)]

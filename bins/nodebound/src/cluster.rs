@@ -7,8 +7,10 @@ use http::Uri;
 use http::header::HOST;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use operator::prove::Connect;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Which cluster, as kubectl is told.
 #[derive(Clone, Debug, Default, Args)]
@@ -30,6 +32,20 @@ impl Selection {
             None => Config::infer().await?,
         };
         Ok(config)
+    }
+
+    /// A way to the cluster, and one that opens a new connection each time, to each of its API servers in turn.
+    pub(crate) async fn connect(&self) -> anyhow::Result<(Client, Connect)> {
+        let config = self.config().await.context("there is no cluster to look at")?;
+        let configs = addresses(config.clone()).await?;
+        let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
+        let turn = AtomicUsize::new(0);
+        let connect: Connect = Box::new(move || {
+            let turn = turn.fetch_add(1, Ordering::Relaxed);
+            let config = configs.get(turn % configs.len().max(1)).ok_or("the cluster has no address")?;
+            Client::try_from(config.clone()).map_err(|error| error.to_string())
+        });
+        Ok((client, connect))
     }
 
     /// Every API server that the cluster's address stands for.

@@ -9,8 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::object::{Objects, Place, RequestError};
 use crate::plan::{Foreign, Goal, Hold, Plan, Step, is_shared};
 use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prove};
-use crate::rollout;
-use crate::status::Running;
+use crate::rollout::{self, Count};
 
 /// How long a step may fail for what may pass: a definition that is not served yet, a conflict, a server in trouble.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,7 +59,7 @@ pub struct Installed {
     /// Whether the API server serves no policies.
     pub unguarded: bool,
     /// The pods of the programs.
-    pub running: Running,
+    pub running: Count,
     /// A workload that did not come to its end in time; what comes after it is still to be done.
     pub pending: Option<Place>,
 }

@@ -171,8 +171,16 @@ impl Objects {
     /// # Errors
     /// [`RequestError`]
     pub async fn apply(&self, object: &Value) -> Result<(), RequestError> {
+        self.apply_as(FIELD_MANAGER, object).await
+    }
+
+    /// The same as another field manager.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn apply_as(&self, manager: &str, object: &Value) -> Result<(), RequestError> {
         let place = Place::of(object);
-        let path = format!("{}?fieldManager={FIELD_MANAGER}&force=true", place.path());
+        let path = format!("{}?fieldManager={manager}&force=true", place.path());
         let media_type = "application/apply-patch+yaml".to_owned();
         let sent = Sent { media_type, ..Sent::json("PATCH", path, object.clone()) };
         self.ask("apply", &place, sent).await.map(drop)
@@ -209,6 +217,12 @@ impl Objects {
         let media_type = "application/merge-patch+json".to_owned();
         let sent = Sent { media_type, ..Sent::json("PATCH", path, json!({"status": status})) };
         self.ask("write the status of", place, sent).await.map(drop)
+    }
+
+    /// The metrics of the API server, in the text form of Prometheus, where they may be read.
+    pub async fn metrics(&self) -> Option<String> {
+        let request = http::Request::get("/metrics").body(Vec::new()).ok()?;
+        self.client.request_text(request).await.ok()
     }
 
     /// The version of the API server.

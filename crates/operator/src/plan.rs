@@ -216,6 +216,15 @@ impl Goal {
         Ok(plan)
     }
 
+    /// The steps to these objects, whatever else there is to be.
+    ///
+    /// # Errors
+    /// [`Foreign`]
+    pub fn steps(&self, objects: impl IntoIterator<Item = Value>, found: &Found) -> Result<Vec<Step>, Foreign> {
+        let steps = objects.into_iter().map(|object| self.step(Part::Ground, object, found));
+        steps.filter_map(Result::transpose).collect()
+    }
+
     pub(crate) fn step(&self, part: Part, object: Value, found: &Found) -> Result<Option<Step>, Foreign> {
         let place = Place::of(&object);
         let change = match found.get(&place) {

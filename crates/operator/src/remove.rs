@@ -1,7 +1,8 @@
 //! What is removed, and what has to stay: never a guard while whom it holds keeps a grant that is not ours to revoke.
 
-use manifests::install::{Installation, PROBES, Part};
+use manifests::install::{AGENT, CONTROLLER, Installation, PROBES, Part};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use crate::object::{Objects, Place, RequestError};
@@ -23,26 +24,35 @@ pub enum RemoveError {
     Request(#[from] RequestError),
 }
 
-/// What would be removed, in this order: the reverse of that in which it came.
+/// What would be removed, in this order: the operator, so that it brings nothing back, and then the reverse of the order in
+/// which it came.
 ///
 /// # Errors
 /// [`RemoveError`]
 pub async fn removable(objects: &Objects, installation: &Installation) -> Result<Vec<Place>, RemoveError> {
     let others = other_profiles(objects, installation).await?;
-    let mut places = Vec::new();
-    for part in Part::ALL.into_iter().rev() {
-        let wanted = installation.objects(part);
-        let of_part = wanted.iter().rev().map(Place::of).filter(|place| !(others && is_common(place)));
-        let of_part: Vec<Place> = of_part.collect();
-        let found = objects.find(of_part.iter().cloned()).await?;
-        places.extend(of_part.into_iter().filter(|place| found.get(place).is_some_and(is_ours)));
+    let mut wanted = Vec::new();
+    if !others {
+        let operator = installation.operator().into_iter().map(|object| Place::of(&object));
+        wanted.extend(operator.filter(|place| !is_shared(place)).rev());
     }
-    Ok(places)
+    wanted.push(Place::of(&installation.agent_profile()));
+    for part in Part::ALL.into_iter().rev() {
+        let of_part = installation.objects(part).into_iter().rev().map(|object| Place::of(&object));
+        wanted.extend(of_part.filter(|place| place.kind != ownership::parse::KIND && !(others && is_common(place))));
+    }
+    let found = objects.find(wanted.iter().cloned()).await?;
+    let is_removable = |place: &Place| {
+        let is_profile = place.kind == ownership::parse::KIND;
+        found.get(place).is_some_and(|object| is_profile || is_ours(object))
+    };
+    wanted.retain(is_removable);
+    Ok(wanted)
 }
 
 /// Whether it serves other profiles too.
 fn is_common(place: &Place) -> bool {
-    is_shared(place) || place.name == PROBES
+    is_shared(place) || place.name == PROBES || matches!(place.kind.as_str(), "Deployment" | "PodDisruptionBudget")
 }
 
 async fn other_profiles(objects: &Objects, installation: &Installation) -> Result<bool, RemoveError> {
@@ -64,6 +74,11 @@ pub async fn remove(
     force: bool,
     mut tell: impl FnMut(&Place),
 ) -> Result<Vec<Place>, RemoveError> {
+    let exposed = || RemoveError::Exposed { account: installation.profile.username().to_owned() };
+    // What is somebody else's stays as it is: it is known before anything is removed.
+    if !force && !installation.is_ours() && may_write_nodes(objects, installation).await? {
+        return Err(exposed());
+    }
     let places = removable(objects, installation).await?;
     let (before, guards): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| !is_guard_or_ground(place));
     let mut removed = Vec::new();
@@ -73,7 +88,7 @@ pub async fn remove(
         removed.push(place);
     }
     if !force && may_write_nodes(objects, installation).await? {
-        return Err(RemoveError::Exposed { account: installation.profile.username().to_owned() });
+        return Err(exposed());
     }
     for place in guards {
         tell(&place);
@@ -81,6 +96,51 @@ pub async fn remove(
         removed.push(place);
     }
     Ok(removed)
+}
+
+/// The field managers of ours that write Nodes.
+const MANAGERS: [&str; 2] = [AGENT, CONTROLLER];
+
+/// By Node, the keys that our field managers wrote there.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn written(objects: &Objects) -> Result<BTreeMap<String, BTreeSet<String>>, RequestError> {
+    let mut written = BTreeMap::new();
+    for node in objects.list(&nodes("")).await? {
+        let entries = node["metadata"]["managedFields"].as_array().into_iter().flatten();
+        let ours = entries.filter(|entry| entry["manager"].as_str().is_some_and(|name| MANAGERS.contains(&name)));
+        let keys: BTreeSet<String> = ours
+            .flat_map(|entry| ["f:labels", "f:annotations"].map(|map| &entry["fieldsV1"]["f:metadata"][map]))
+            .filter_map(Value::as_object)
+            .flatten()
+            .filter_map(|(key, _)| key.strip_prefix("f:").map(str::to_owned))
+            .collect();
+        if !keys.is_empty() {
+            written.insert(node["metadata"]["name"].as_str().unwrap_or_default().to_owned(), keys);
+        }
+    }
+    Ok(written)
+}
+
+/// Removes from a Node what our field managers wrote, as each of them: what others wrote too stays.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn clear(objects: &Objects, node: &str) -> Result<(), RequestError> {
+    let place = nodes(node);
+    let found = objects.find([place.clone()]).await?;
+    let Some(uid) = found.get(&place).map(|node| node["metadata"]["uid"].clone()) else { return Ok(()) };
+    for manager in MANAGERS {
+        // With its UID, so that no Node is made where one has just gone.
+        let nothing = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "uid": uid}});
+        objects.apply_as(manager, &nothing).await?;
+    }
+    Ok(())
+}
+
+fn nodes(name: &str) -> Place {
+    Place { api_version: "v1".to_owned(), kind: "Node".to_owned(), namespace: None, name: name.to_owned() }
 }
 
 fn is_guard_or_ground(place: &Place) -> bool {

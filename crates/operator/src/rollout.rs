@@ -6,6 +6,15 @@ use serde_json::{Value, json};
 
 use crate::object::{Found, Place};
 
+/// Pods: how many there should be, and how many are ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// How many there should be.
+    pub wanted: u64,
+    /// How many are ready.
+    pub ready: u64,
+}
+
 /// How many agents may be away at first, until one of the new ones is ready.
 const CANARY: &str = "/spec/updateStrategy/rollingUpdate/maxUnavailable";
 
@@ -46,10 +55,10 @@ pub(crate) fn next(mut object: Value, found: &Found) -> Value {
     let Some(there) = found.get(&Place::of(&object)).filter(|_| object["kind"] == "DaemonSet") else { return object };
     let is_canary = there.pointer(CANARY) == Some(&json!(1));
     let same = there.pointer("/spec/template") == object.pointer("/spec/template");
-    if !same || (is_canary && !has_sung(there)) {
-        if let Some(most) = object.pointer_mut(CANARY) {
-            *most = json!(1);
-        }
+    if (!same || (is_canary && !has_sung(there)))
+        && let Some(most) = object.pointer_mut(CANARY)
+    {
+        *most = json!(1);
     }
     object
 }
@@ -102,8 +111,8 @@ pub(crate) fn is_under_way(place: &Place, found: &Found) -> bool {
 
 /// How many pods there should be, and how many are ready, in all workloads.
 #[must_use]
-pub fn running(places: impl Iterator<Item = Place>, found: &Found) -> crate::status::Running {
-    let mut running = crate::status::Running::default();
+pub fn running(places: impl Iterator<Item = Place>, found: &Found) -> Count {
+    let mut running = Count::default();
     for there in places.filter(is_workload).filter_map(|place| found.get(&place)) {
         running.wanted += wanted(there);
         running.ready += number(there, if there["kind"] == "DaemonSet" { "numberReady" } else { "readyReplicas" });

@@ -9,6 +9,7 @@ use crate::execute::{ExecuteError, Installed};
 use crate::object::RequestError;
 use crate::plan::Hold;
 use crate::prove::NotProven;
+use crate::rollout::Count;
 
 /// How old a proof may be in the status before it is written again. Proofs are made more often; a steady state writes nothing.
 const REFRESH: SignedDuration = SignedDuration::from_hours(6);
@@ -100,15 +101,6 @@ pub enum Weakened {
 /// What came out of one look at a profile.
 pub type Outcome = Result<Installed, ExecuteError>;
 
-/// How many of the programs that are to run are ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Running {
-    /// How many there should be.
-    pub wanted: u64,
-    /// How many are ready.
-    pub ready: u64,
-}
-
 /// What to say of an outcome.
 #[must_use]
 pub fn conditions(outcome: &Outcome, weakened: Option<&Weakened>) -> Vec<Said> {
@@ -188,8 +180,8 @@ fn refused(error: &RequestError) -> Reason {
     }
 }
 
-fn available(running: Running) -> Said {
-    let Running { wanted, ready } = running;
+fn available(running: Count) -> Said {
+    let Count { wanted, ready } = running;
     match (wanted, ready) {
         (0, _) => said(AVAILABLE, true, Reason::NothingToRun, ""),
         _ if ready >= wanted => said(AVAILABLE, true, Reason::Ready, format!("{ready} of {wanted} pods are ready")),

@@ -1,7 +1,7 @@
 //! What is wrong with a profile that only the cluster shows.
 
 use api::AgentProfile;
-use manifests::install::Installation;
+use manifests::install::{Installation, PROBES, Part};
 use ownership::Profile;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -70,19 +70,22 @@ pub async fn profiles(objects: &Objects) -> Result<Vec<Listed>, RequestError> {
 /// With which of the older profiles this one cannot be.
 #[must_use]
 pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<String> {
-    let names = |installation: &Installation| -> BTreeSet<String> {
-        let guards = installation.guards();
-        guards.iter().filter_map(|guard| guard.policy.metadata.name.clone()).collect()
-    };
-    let own = names(installation);
+    let own = exclusive(installation);
     older.iter().find_map(|other| {
         let (name, account) = (other.profile.name(), other.profile.username());
         if account == installation.profile.username() {
             return Some(format!("the AgentProfile {name} is about {account} too; remove one of the two"));
         }
-        let both = names(other).intersection(&own).next().cloned()?;
-        Some(format!("the AgentProfile {name} has a guard of the name {both} too; rename one of the two"))
+        let both = exclusive(other).intersection(&own).next().cloned()?;
+        Some(format!("the AgentProfile {name} needs the {both} too; rename or remove one of the two"))
     })
+}
+
+/// What an installation cannot share: its guards, rights and workloads.
+fn exclusive(installation: &Installation) -> BTreeSet<Place> {
+    let parts = [Part::Guards, Part::ProbeRights, Part::Rights, Part::Controller, Part::Agents];
+    let objects = parts.into_iter().flat_map(|part| installation.objects(part));
+    objects.map(|object| Place::of(&object)).filter(|place| place.name != PROBES).collect()
 }
 
 /// Why the account of a profile is nobody's, if it is: it does not exist, or no pod uses it.

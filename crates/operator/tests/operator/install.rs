@@ -25,6 +25,8 @@ async fn a_guard_is_installed_proven_repaired_and_not_taken_from_whom_it_holds()
     assert_eq!(cluster.found(&goal).await.len(), goal.places().count(), "the guard is where it was");
     remove(&cluster.objects, &goal.installation, true, |_| ()).await.unwrap();
     assert_eq!(cluster.found(&goal).await, []);
+    let removed = remove(&cluster.objects, &goal.installation, true, |_| ()).await.unwrap();
+    assert_eq!(removed, [], "there is nothing left to remove");
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,4 +85,28 @@ async fn a_trial_is_not_proven_and_grants_nothing() {
     assert_eq!(installed.proven, None);
     let account = goal.installation.profile.username();
     assert!(!cluster.may(account, json!({"verb": "patch", "resource": "nodes", "version": "v1"})).await);
+}
+
+/// What agents and controller wrote goes; what others wrote, or wrote too, stays.
+#[tokio::test(start_paused = true)]
+async fn what_we_wrote_on_nodes_is_removed_and_nothing_else() {
+    let cluster = Cluster::new().await;
+    let node = |labels: serde_json::Value| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": labels}});
+    for (manager, labels) in [
+        ("nodebound-agent", json!({"kubevirt.io/a": "1", "kubevirt.io/both": "1"})),
+        ("nodebound-controller", json!({"kubevirt.io/b": "1"})),
+        ("somebody", json!({"kubevirt.io/both": "1", "kubevirt.io/c": "1"})),
+    ] {
+        cluster.objects.apply_as(manager, &node(labels)).await.unwrap();
+    }
+    let written = operator::remove::written(&cluster.objects).await.unwrap();
+    let keys: Vec<&str> = written["n"].iter().map(String::as_str).collect();
+    assert_eq!((written.len(), keys), (1, vec!["kubevirt.io/a", "kubevirt.io/b", "kubevirt.io/both"]));
+    operator::remove::clear(&cluster.objects, "n").await.unwrap();
+    operator::remove::clear(&cluster.objects, "gone").await.unwrap();
+    let place = operator::object::Place::of(&node(json!({})));
+    let found = cluster.objects.find([place.clone()]).await.unwrap();
+    let labels = &found.get(&place).unwrap()["metadata"]["labels"];
+    let kept: Vec<&String> = labels.as_object().unwrap().keys().filter(|key| key.starts_with("kubevirt.io/")).collect();
+    assert_eq!(kept, ["kubevirt.io/both", "kubevirt.io/c"]);
 }

@@ -18,6 +18,7 @@ const CONNECT: &[&str] = &["create", "delete", "get", "patch", "update"];
 
 const CORE: &str = "";
 const APPS: &str = "apps";
+const POLICY: &str = "policy";
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const AUTHENTICATION: &str = "authentication.k8s.io";
@@ -32,6 +33,7 @@ const PRIORITIES: &[(&str, u32)] = &[
     ("events.k8s.io", 17_750),
     (AUTHENTICATION, 17_700),
     (AUTHORIZATION, 17_600),
+    (POLICY, 17_100),
     (RBAC, 17_000),
     (ADMISSION, 16_700),
     (EXTENSIONS, 16_700),
@@ -193,6 +195,7 @@ static ROWS: &[Row] = &[
     Row::review(AUTHORIZATION, "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
     Row::review(AUTHORIZATION, "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
     Row::review(AUTHORIZATION, "subjectaccessreviews", "SubjectAccessReview"),
+    Row::namespaced(POLICY, "poddisruptionbudgets", "PodDisruptionBudget").short(&["pdb"]).with(STATUS_ONLY),
     Row::cluster(RBAC, "clusterrolebindings", "ClusterRoleBinding"),
     Row::cluster(RBAC, "clusterroles", "ClusterRole"),
     Row::namespaced(RBAC, "rolebindings", "RoleBinding"),
@@ -359,6 +362,7 @@ mod tests {
             "events.k8s.io",
             "authentication.k8s.io",
             "authorization.k8s.io",
+            "policy",
             "rbac.authorization.k8s.io",
             "admissionregistration.k8s.io",
             "apiextensions.k8s.io",

@@ -56,7 +56,7 @@ pub(super) const CUSTOM: Strategy = Strategy {
 const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-static TABLE: [Strategy; 22] = [
+static TABLE: [Strategy; 23] = [
     Strategy { resource: "nodes", brings_status: true, ..WITH_STATUS },
     Strategy { resource: "namespaces", ..WITH_STATUS },
     Strategy {
@@ -81,6 +81,13 @@ static TABLE: [Strategy; 22] = [
         ..WITH_STATUS
     },
     Strategy { group: "apps", resource: "controllerrevisions", ..PLAIN },
+    Strategy {
+        group: "policy",
+        resource: "poddisruptionbudgets",
+        generation: SPEC,
+        unconditional: false,
+        ..WITH_STATUS
+    },
     Strategy { group: RBAC, resource: "roles", ..UPSERTED },
     Strategy { group: RBAC, resource: "clusterroles", ..UPSERTED },
     Strategy { group: RBAC, resource: "rolebindings", ..UPSERTED },

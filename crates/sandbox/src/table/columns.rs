@@ -149,6 +149,18 @@ static KINDS: &[Kind] = &[
         cells: rows::deployment,
     },
     Kind {
+        group: "policy",
+        kind: "PodDisruptionBudget",
+        columns: &[
+            NAME,
+            text("Min Available", "How many of the pods have to be there."),
+            text("Max Unavailable", "How many of the pods may be missing."),
+            whole("Allowed Disruptions", "How many of the pods may go now."),
+            AGE,
+        ],
+        cells: rows::disruption_budget,
+    },
+    Kind {
         group: "apps",
         kind: "ReplicaSet",
         columns: &[

@@ -206,6 +206,21 @@ pub(super) fn daemon_set(object: &Value, now: i64) -> Vec<Value> {
     cells
 }
 
+pub(super) fn disruption_budget(object: &Value, now: i64) -> Vec<Value> {
+    let bound = |field: &str| match &object["spec"][field] {
+        Value::Null => json!("N/A"),
+        Value::String(share) => json!(share),
+        number => json!(number.to_string()),
+    };
+    vec![
+        name(object),
+        bound("minAvailable"),
+        bound("maxUnavailable"),
+        json!(object.whole("/status/disruptionsAllowed")),
+        age(object, now),
+    ]
+}
+
 pub(super) fn deployment(object: &Value, now: i64) -> Vec<Value> {
     let ready = format!("{}/{}", object.whole("/status/readyReplicas"), object.whole("/spec/replicas"));
     let mut cells = vec![

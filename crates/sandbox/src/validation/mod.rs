@@ -6,6 +6,7 @@
 mod addresses;
 mod container;
 mod data;
+mod disruption;
 mod event;
 mod lease;
 mod match_condition;
@@ -106,7 +107,7 @@ use Flavour::{Absent, Core, CoreOnce, Generic, GenericOnce, Loose};
 use NameRule::{Label, PathSegment, Subdomain};
 
 #[rustfmt::skip]
-static RULES: [Rules; 26] = [
+static RULES: [Rules; 27] = [
     Rules { create: node::create, update: node::update, status: node::status, ..rules(CORE, "nodes", Subdomain, Core) },
     Rules { create: namespace::create, update: namespace::update, status: namespace::status, ..rules(CORE, "namespaces", Label, Core) },
     Rules { create: pod::create, update: pod_change::update, status: pod_change::status, ..rules(CORE, "pods", Subdomain, Core) },
@@ -120,6 +121,7 @@ static RULES: [Rules; 26] = [
     Rules { create: workload::create_daemon_set, update: workload::update_daemon_set, status: workload::daemon_set_status, ..rules(APPS, "daemonsets", Subdomain, CoreOnce) },
     Rules { create: workload::create_deployment, update: workload::update_deployment, status: workload::deployment_status, ..rules(APPS, "deployments", Subdomain, CoreOnce) },
     Rules { create: workload::create_revision, update: workload::update_revision, ..rules(APPS, "controllerrevisions", Subdomain, Core) },
+    Rules { create: disruption::create, update: disruption::update, status: disruption::status, ..rules("policy", "poddisruptionbudgets", Subdomain, Core) },
     Rules { create: rbac::create_role, update: rbac::update_role, ..rules(RBAC, "roles", PathSegment, Generic) },
     Rules { create: rbac::create_cluster_role, update: rbac::update_cluster_role, ..rules(RBAC, "clusterroles", PathSegment, Generic) },
     Rules { create: rbac::create_role_binding, update: rbac::update_role_binding, ..rules(RBAC, "rolebindings", PathSegment, Generic) },

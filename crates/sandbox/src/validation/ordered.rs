@@ -141,6 +141,17 @@ pub(crate) const NON_RESOURCE: &[Shown] = &[("path", "Path", Absent::Text), ("ve
 pub(crate) const ROLLING: &[Shown] =
     &[("maxUnavailable", "MaxUnavailable", Absent::Zero), ("maxSurge", "MaxSurge", Absent::Zero)];
 
+/// What a PodDisruptionBudget asks for (`policy.PodDisruptionBudgetSpec`).
+pub(crate) fn budget(value: &Value) -> Ordered {
+    let field = |name: &str| Ordered::Plain(value.get(name).cloned().unwrap_or_default());
+    Ordered::Struct(vec![
+        ("MinAvailable", field("minAvailable")),
+        ("Selector", selector(&value["selector"])),
+        ("MaxUnavailable", field("maxUnavailable")),
+        ("UnhealthyPodEvictionPolicy", field("unhealthyPodEvictionPolicy")),
+    ])
+}
+
 /// A requirement of a label selector.
 const REQUIREMENT: &[Shown] =
     &[("key", "key", Absent::Text), ("operator", "operator", Absent::Text), ("values", "values", Absent::Omitted)];

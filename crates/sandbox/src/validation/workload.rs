@@ -195,14 +195,14 @@ fn unknown_strategy(strategy: &Place<'_>, known: &[&str]) -> FieldError {
 }
 
 /// A number that is not negative, or a share (`ValidatePositiveIntOrPercent`).
-fn share(place: &Place<'_>) -> Vec<FieldError> {
+pub(super) fn share(place: &Place<'_>) -> Vec<FieldError> {
     match place.value() {
         Value::String(_) => place.checked(names::percent),
         _ => place.non_negative().into_iter().collect(),
     }
 }
 
-fn at_most_all(place: &Place<'_>) -> Option<FieldError> {
+pub(super) fn at_most_all(place: &Place<'_>) -> Option<FieldError> {
     let too_much = percentage(place).is_some_and(|percent| percent > 100);
     too_much.then(|| place.invalid_text("must not be greater than 100%"))
 }

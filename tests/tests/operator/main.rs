@@ -1,0 +1,47 @@
+//! The operator with its own account and rights: from nothing to a proven guard, from channel to channel and from version
+//! to version, and back to nothing. After every step the catalogue of attacks is run with real tokens of each of our
+//! accounts. Every trial runs on the sandbox, and on a real API server where `KUBEBUILDER_ASSETS` names one.
+#![expect(clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says why it is ignored")]
+
+mod cluster;
+mod kubectl;
+mod stories;
+
+use libtest_mimic::{Arguments, Trial};
+use std::future::Future;
+use std::process::ExitCode;
+use tests::server::{Place, assets};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let assets = assets();
+    if assets.is_none() {
+        eprintln!("KUBEBUILDER_ASSETS is not set: the tests on a real API server are ignored");
+    }
+    let without = assets.is_none();
+    let real = trials(&Place::Real(assets.unwrap_or_default()));
+    let real = real.into_iter().map(|trial| trial.with_ignored_flag(without));
+    libtest_mimic::run(&arguments, trials(&Place::Sandbox).into_iter().chain(real).collect()).exit_code()
+}
+
+fn trials(place: &Place) -> Vec<Trial> {
+    vec![
+        trial("an agent of ours, installed step by step, upgraded, rolled back, removed", place, stories::direct),
+        trial("the same by ShadowNodes, to the other channel and back", place, stories::channels),
+        trial("an agent of somebody else is guarded, and nothing of it is touched", place, stories::theirs),
+        trial("kubectl waits for the condition, and finds nothing to change", place, kubectl::session),
+        trial("the definition says of a profile what the file's checks say", place, kubectl::definition),
+    ]
+}
+
+/// In the sandbox nobody waits: its time is the runtime's.
+fn trial<F: Future<Output = ()> + 'static>(name: &str, place: &Place, test: fn(Place) -> F) -> Trial {
+    let inside = *place == Place::Sandbox;
+    let place = place.clone();
+    let name = format!("{}: {name}", if inside { "sandbox" } else { "real" });
+    Trial::test(name, move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().start_paused(inside).build().expect("a runtime can be made").block_on(test(place));
+        Ok(())
+    })
+}

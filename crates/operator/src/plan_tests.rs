@@ -48,11 +48,12 @@ fn nothing_is_left_to_do_where_everything_is() {
 }
 
 #[test]
-fn of_somebody_elses_agent_nothing_but_the_guard_is_installed() {
+fn of_somebody_elses_agent_nothing_but_guards_and_probes_is_installed() {
     let steps = goal("theirs", "").whole(&Found::default()).unwrap().steps;
     let kinds: Vec<String> = steps.iter().filter_map(Step::place).map(|place| place.kind).collect();
     let policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
-    assert_eq!(kinds, [&["CustomResourceDefinition", "AgentProfile"][..], &policy, &policy].concat());
+    let rights = ["ClusterRole", "ClusterRoleBinding"];
+    assert_eq!(kinds, [&["CustomResourceDefinition", "AgentProfile"][..], &policy, &policy, &rights].concat());
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub type Connect = Box<dyn Fn() -> Result<Client, String> + Send + Sync>;
 #[serde(rename_all = "camelCase")]
 pub struct Proven {
     policy: String,
-    rule: &'static str,
+    rule: String,
     message: String,
     refusals: u32,
     admitted: bool,
@@ -48,7 +48,13 @@ pub struct Proven {
 impl Proven {
     #[cfg(test)]
     pub(crate) fn of(policy: &str) -> Self {
-        Self { policy: policy.to_owned(), rule: "labels", message: String::new(), refusals: ENOUGH, admitted: true }
+        Self {
+            policy: policy.to_owned(),
+            rule: "labels".to_owned(),
+            message: String::new(),
+            refusals: ENOUGH,
+            admitted: true,
+        }
     }
 
     /// The policy that refused.
@@ -118,12 +124,15 @@ pub struct Ground {
     rule: Rule,
     /// Whether an empty write is legitimate.
     admits: bool,
-    /// The object that is written.
-    path: String,
+    /// What is written: the object, and what else of it the guard looks at.
+    paths: Vec<String>,
     node: String,
     key: &'static str,
     who: Identity,
 }
+
+/// Where a Node's labels can be written besides in the Node itself.
+const STATUS: &str = "/status";
 
 impl Ground {
     /// Finds an object to probe with: the Node of a running agent, or any; for ShadowNodes, one is made if there is none.
@@ -137,9 +146,12 @@ impl Ground {
         let key = FOREIGN.into_iter().find(|key| !profile.labels().owns(key));
         let key =
             key.ok_or_else(|| NotProven::Nothing("the profile owns every key that could be probed".to_owned()))?;
-        let (guard, path) = match profile.channel() {
-            Channel::ShadowNode => (Guard::ShadowNodes, shadow(objects, &node).await?.path()),
-            _ => (Guard::Nodes, format!("/api/v1/nodes/{name}")),
+        let (guard, paths) = match profile.channel() {
+            Channel::ShadowNode => (Guard::ShadowNodes, vec![shadow(objects, &node).await?.path()]),
+            _ => {
+                let path = format!("/api/v1/nodes/{name}");
+                (Guard::Nodes, vec![path.clone(), path + STATUS])
+            }
         };
         let (rule, claimed) = match claim {
             Claim::Elsewhere if profile.node() != OwnNode::Any => (Rule::OwnNode, ELSEWHERE),
@@ -154,44 +166,64 @@ impl Ground {
             extra: BTreeMap::from(extra),
         };
         let admits = rule == Rule::Labels;
-        Ok(Self { policy: guard.policy_name(profile.name()), rule, admits, path, node: name, key, who })
+        Ok(Self { policy: guard.policy_name(profile.name()), rule, admits, paths, node: name, key, who })
     }
 
-    fn write(&self, metadata: Value) -> Sent {
-        let path = format!("{}?dryRun=All&fieldManager={}", self.path, attack::exchange::FIELD_MANAGER);
+    fn write(path: &str, metadata: Value) -> Sent {
+        let path = format!("{path}?dryRun=All&fieldManager={}", attack::exchange::FIELD_MANAGER);
         let media_type = "application/merge-patch+json".to_owned();
         Sent { media_type, ..Sent::json("PATCH", path, json!({"metadata": metadata})) }
     }
 
-    /// One probe: whether the guard refused it, and with which words.
+    /// One probe: how the guard refused it. Where another policy is quicker to refuse the object itself, which says
+    /// nothing of ours, the probe is made on its status.
     ///
     /// # Errors
     /// [`NotProven`]
-    pub async fn probe(&self, client: &Client) -> Result<String, NotProven> {
-        let who = Credentials::Impersonated(Box::new(self.who.clone()));
-        let answer = send(client, &who, &self.write(json!({"labels": {self.key: "1"}}))).await?;
-        let Some(refusal) = answer.refusal() else {
-            return Err(match answer.is_success() {
-                true => NotProven::LetIn { policy: self.policy.clone(), node: self.node.clone() },
-                false => self.otherwise(format!("{}: {}", answer.code, answer.message())),
-            });
-        };
-        let is_ours = refusal.layer == Layer::Guard && refusal.policy.as_deref() == Some(&*self.policy);
-        match refusal.rule {
-            Some(rule) if is_ours && rule == self.rule => Ok(refusal.message),
-            _ => Err(self.otherwise(answer.message().to_owned())),
+    pub async fn probe(&self, client: &Client) -> Result<Refused, NotProven> {
+        let mut hidden = None;
+        for path in &self.paths {
+            let who = Credentials::Impersonated(Box::new(self.who.clone()));
+            let answer = send(client, &who, &Self::write(path, json!({"labels": {self.key: "1"}}))).await?;
+            let Some(refusal) = answer.refusal() else {
+                return Err(match answer.is_success() {
+                    true => NotProven::LetIn { policy: self.policy.clone(), node: self.node.clone() },
+                    false => {
+                        hidden.unwrap_or_else(|| self.otherwise(&format!("{}: {}", answer.code, answer.message())))
+                    }
+                });
+            };
+            let is_ours = refusal.layer == Layer::Guard && refusal.policy.as_deref() == Some(&*self.policy);
+            let on = if path.ends_with(STATUS) { " on its status" } else { "" };
+            match refusal.rule {
+                Some(rule) if is_ours && rule == self.rule => {
+                    return Ok(Refused { rule: format!("{}{on}", rule.as_str()), message: refusal.message });
+                }
+                _ if refusal.layer != Layer::Policy => {
+                    return Err(hidden.unwrap_or_else(|| self.otherwise(answer.message())));
+                }
+                _ => hidden = hidden.or_else(|| Some(self.otherwise(answer.message()))),
+            }
         }
+        Err(hidden.unwrap_or_else(|| self.otherwise("there is nothing to probe")))
     }
 
-    fn otherwise(&self, instead: String) -> NotProven {
-        NotProven::Otherwise { policy: self.policy.clone(), instead }
+    fn otherwise(&self, instead: &str) -> NotProven {
+        NotProven::Otherwise { policy: self.policy.clone(), instead: instead.to_owned() }
     }
 
     async fn admits(&self, client: &Client) -> Result<(), NotProven> {
         let who = Credentials::Impersonated(Box::new(self.who.clone()));
-        let answer = send(client, &who, &self.write(json!({}))).await?;
+        let answer = send(client, &who, &Self::write(&self.paths[0], json!({}))).await?;
         if answer.is_success() { Ok(()) } else { Err(NotProven::LockedOut(answer.message().to_owned())) }
     }
+}
+
+/// How a guard refused a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    rule: String,
+    message: String,
 }
 
 async fn node(objects: &Objects) -> Result<Value, NotProven> {
@@ -222,14 +254,14 @@ pub async fn prove(connect: &Connect, ground: &Ground, mut seen: impl FnMut(u32)
     loop {
         let client = connect().map_err(NotProven::Nothing)?;
         match ground.probe(&client).await {
-            Ok(message) => {
+            Ok(Refused { rule, message }) => {
                 refusals += 1;
                 seen(refusals);
                 if refusals == ENOUGH {
                     if ground.admits {
                         ground.admits(&client).await?;
                     }
-                    let (policy, rule) = (ground.policy.clone(), ground.rule.as_str());
+                    let policy = ground.policy.clone();
                     return Ok(Proven { policy, rule, message, refusals, admitted: ground.admits });
                 }
             }

@@ -13,7 +13,7 @@ use crate::plan::{is_ours, is_shared};
 pub enum RemoveError {
     /// The agent could write any Node.
     #[error(
-        "{account} may patch nodes, and that right is not ours to revoke: without the guard it could write every Node; revoke it first, or use --force"
+        "{account} may write nodes, and that right is not ours to revoke: without the guard it could write every Node; revoke it first, or use --force"
     )]
     Exposed {
         /// The agent's user name.
@@ -40,6 +40,12 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
     for part in Part::ALL.into_iter().rev() {
         let of_part = installation.objects(part).into_iter().rev().map(|object| Place::of(&object));
         wanted.extend(of_part.filter(|place| place.kind != ownership::parse::KIND && !(others && is_common(place))));
+    }
+    if !others {
+        // The operator brings definitions and a namespace of its own, whatever the profile asks for.
+        let shared: Vec<Place> = installation.operator().iter().map(Place::of).filter(is_shared).collect();
+        wanted.retain(|place| !shared.contains(place));
+        wanted.extend(shared.into_iter().rev());
     }
     let found = objects.find(wanted.iter().cloned()).await?;
     let is_removable = |place: &Place| {
@@ -149,8 +155,17 @@ fn is_guard_or_ground(place: &Place) -> bool {
         || matches!(place.kind.as_str(), "ServiceAccount" | "AgentProfile")
 }
 
-/// Whether the agent's account may patch any Node, by whatever role.
+/// Whether the agent's account may write any Node, by whatever role.
 async fn may_write_nodes(objects: &Objects, installation: &Installation) -> Result<bool, RequestError> {
+    for verb in ["patch", "update"] {
+        if may(objects, installation, verb).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+async fn may(objects: &Objects, installation: &Installation, verb: &str) -> Result<bool, RequestError> {
     let account = installation.profile.service_account();
     let groups = [
         "system:serviceaccounts".to_owned(),
@@ -159,7 +174,7 @@ async fn may_write_nodes(objects: &Objects, installation: &Installation) -> Resu
     ];
     let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {},
         "spec": {"user": installation.profile.username(), "groups": groups,
-            "resourceAttributes": {"verb": "patch", "resource": "nodes", "version": "v1"}}});
+            "resourceAttributes": {"verb": verb, "resource": "nodes", "version": "v1"}}});
     let answer = objects.create(&review).await?;
     Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(true))
 }

@@ -17,13 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::Controllers;
-use tests::server::{Place, Server, collection};
+use tests::server::{Place, Server};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// More than any wait in a story.
 const PATIENCE: Duration = Duration::from_secs(120);
-const NODES: [&str; 2] = ["here", "there"];
+/// Attacks come from the first, and are on the second; the last is for what runs beside the API server.
+const NODES: [&str; 3] = ["here", "there", "above"];
 
 pub const DIRECT: &str = "";
 pub const SHADOW: &str =
@@ -51,26 +52,37 @@ pub fn ours(more: &str) -> Goal {
 }
 
 impl Cluster {
-    /// Two Nodes, and the operator's objects as they are applied by hand.
+    /// Nodes, and the operator's objects as they are applied by hand.
     pub async fn start(place: &Place, goal: &Goal) -> Self {
+        let mut cluster = Self::bare(place).await;
+        cluster.employ(goal).await;
+        cluster
+    }
+
+    /// Without the operator.
+    pub async fn bare(place: &Place) -> Self {
         let server = Server::with_roles(place).await;
         let client = server.client();
         for name in NODES {
-            let labels = json!({"node-role.kubernetes.io/control-plane": "", "kubernetes.io/hostname": name});
+            let mut labels = json!({"kubernetes.io/hostname": name});
+            if name == NODES[2] {
+                labels["node-role.kubernetes.io/control-plane"] = json!("");
+            }
             let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}});
             server.create("/api/v1/nodes", &node).await;
         }
         let (admin, controllers) = (Objects::new(client.clone()), Controllers::start(client));
-        let mut cluster = Self { server, admin, token: String::new(), _controllers: controllers };
-        for object in goal.installation.operator() {
-            // The operator of these stories is this test.
-            if object["kind"] != "Deployment" {
-                cluster.apply(&object).await;
-            }
+        Self { server, admin, token: String::new(), _controllers: controllers }
+    }
+
+    /// The operator of these stories is this test.
+    pub async fn employ(&mut self, goal: &Goal) {
+        let objects = goal.installation.operator();
+        for object in objects.iter().filter(|object| object["kind"] != "Deployment") {
+            self.apply(object).await;
         }
-        cluster.apply(&goal.installation.agent_profile()).await;
-        cluster.token = cluster.server.exchange().token("nodebound-system", "nodebound-operator", None).await;
-        cluster
+        self.apply(&goal.installation.agent_profile()).await;
+        self.token = self.server.exchange().token("nodebound-system", "nodebound-operator", None).await;
     }
 
     /// As the administrator. A definition takes a moment to be served.
@@ -220,9 +232,4 @@ fn profile_policies(profile: &Profile) -> Vec<Value> {
     ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
         .map(|kind| json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}}))
         .to_vec()
-}
-
-/// The path of an object.
-pub fn path(object: &Value) -> String {
-    format!("{}/{}", collection(object), object["metadata"]["name"].as_str().unwrap_or_default())
 }

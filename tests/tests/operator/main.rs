@@ -5,12 +5,16 @@
 
 mod cluster;
 mod kubectl;
+mod product;
 mod stories;
 
 use libtest_mimic::{Arguments, Trial};
 use std::future::Future;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use tests::server::{Place, assets};
+
+/// What the trials with kubectl are named after.
+const KUBECTL: &str = "kubectl";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -18,10 +22,24 @@ fn main() -> ExitCode {
     if assets.is_none() {
         eprintln!("KUBEBUILDER_ASSETS is not set: the tests on a real API server are ignored");
     }
-    let without = assets.is_none();
+    let (without, no_kubectl) = (assets.is_none(), !has_kubectl());
     let real = trials(&Place::Real(assets.unwrap_or_default()));
-    let real = real.into_iter().map(|trial| trial.with_ignored_flag(without));
-    libtest_mimic::run(&arguments, trials(&Place::Sandbox).into_iter().chain(real).collect()).exit_code()
+    let real = real.into_iter().map(|trial| (trial, without));
+    let sandbox = trials(&Place::Sandbox).into_iter().map(|trial| (trial, false));
+    let all = sandbox.chain(real).map(|(trial, without)| {
+        let without = without || (no_kubectl && trial.name().contains(KUBECTL));
+        trial.with_ignored_flag(without)
+    });
+    libtest_mimic::run(&arguments, all.collect()).exit_code()
+}
+
+fn has_kubectl() -> bool {
+    let output = Command::new("kubectl").args(["version", "--client"]).output();
+    let is_there = output.is_ok_and(|output| output.status.success());
+    if !is_there {
+        eprintln!("there is no kubectl on the PATH: its tests are ignored");
+    }
+    is_there
 }
 
 fn trials(place: &Place) -> Vec<Trial> {
@@ -34,14 +52,14 @@ fn trials(place: &Place) -> Vec<Trial> {
     ]
 }
 
-/// In the sandbox nobody waits: its time is the runtime's.
+/// In the sandbox nobody waits, its time is the runtime's; but not where another process looks at it.
 fn trial<F: Future<Output = ()> + 'static>(name: &str, place: &Place, test: fn(Place) -> F) -> Trial {
     let inside = *place == Place::Sandbox;
-    let place = place.clone();
+    let (place, paused) = (place.clone(), inside && !name.starts_with(KUBECTL));
     let name = format!("{}: {name}", if inside { "sandbox" } else { "real" });
     Trial::test(name, move || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(inside).build().expect("a runtime can be made").block_on(test(place));
+        runtime.enable_all().start_paused(paused).build().expect("a runtime can be made").block_on(test(place));
         Ok(())
     })
 }

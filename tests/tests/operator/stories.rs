@@ -1,25 +1,26 @@
 //! From nothing to proven, to another version, to another channel, and back to nothing.
 
 use manifests::install::Settings;
-use operator::object::Place as At;
 use operator::plan::Goal;
-use operator::remove::remove;
+use operator::remove::{RemoveError, remove};
 use operator::run::Report;
-use serde_json::{Value, json};
 use tests::server::Place;
 
-use crate::cluster::{Cluster, DIRECT, SHADOW, goal, ours, path};
+use crate::cluster::{Cluster, DIRECT, SHADOW, goal, ours};
+use crate::product::Product;
 
-/// Nobody is granted anything that is an attack.
-fn nothing(_: &str) -> bool {
-    false
+/// Nobody is granted anything that is an attack; but whoever maintains a guard can remove it, once there is one.
+fn nothing(breach: &str) -> bool {
+    breach.starts_with("nodebound-operator: disarm-the-guard: ")
 }
 
 /// Whoever copies for all nodes writes what the agent owns on each of them, and no more.
 fn copying(breach: &str) -> bool {
-    breach.starts_with("nodebound-controller: ") && COPIES.iter().any(|recipe| breach.contains(recipe))
+    nothing(breach)
+        || breach.starts_with("nodebound-controller: ") && COPIES.iter().any(|recipe| breach.contains(recipe))
 }
-const COPIES: [&str; 1] = ["own-labels-of-another-node"];
+/// What it may is an attack of an agent, which has one node.
+const COPIES: [&str; 2] = ["domain-lure", "token-without-claim"];
 
 fn at(goal: &Goal, tag: &str) -> Goal {
     let mut goal = goal.clone();
@@ -64,7 +65,24 @@ pub async fn channels(place: Place) {
     removed(&cluster, &shadow).await;
 }
 
+/// Its operator takes back every change of what is its own: whoever changed any of it would fight for ever.
 pub async fn theirs(place: Place) {
     let goal = goal("{namespace: kubevirt, name: kubevirt-handler}", DIRECT);
-    let _ = (place, goal);
+    let mut cluster = Cluster::bare(&place).await;
+    let product = Product::install(&cluster).await;
+    cluster.employ(&goal).await;
+    let all = cluster.breaches(&goal).await;
+    assert!(all.iter().any(|breach| breach.starts_with("kubevirt-handler: ")), "{all:#?}");
+    let before = product.versions(&cluster).await;
+    assert!(cluster.step_by_step(&goal, nothing).await > 3);
+    let left = cluster.breaches(&goal).await;
+    assert!(left.iter().all(|breach| !breach.starts_with("kubevirt-handler: ")), "{left:#?}");
+    is_enforced(&cluster).await;
+    assert_eq!(product.versions(&cluster).await, before, "nothing of the product was written");
+    let refused = remove(&cluster.admin, &goal.installation, false, |_| ()).await;
+    assert!(matches!(refused, Err(RemoveError::Exposed { .. })), "{refused:?}");
+    assert_eq!(product.versions(&cluster).await, before);
+    product.takes_back(&cluster).await;
+    remove(&cluster.admin, &goal.installation, true, |_| ()).await.expect("is forced");
+    cluster.until_gone(&goal).await;
 }

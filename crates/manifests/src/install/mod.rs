@@ -142,9 +142,7 @@ impl Installation {
         let objects = match part {
             Part::Ground => self.ground(),
             Part::Guards => self.all_guards(),
-            Part::ProbeRights if self.is_ours() || self.profile.channel() == Channel::ShadowNode => {
-                rights::probes(self)
-            }
+            Part::ProbeRights => rights::probes(self),
             Part::Rights => rights::accounts(self),
             Part::Controller if self.is_controlled() => workloads::controller(self),
             Part::Agents if self.is_ours() => workloads::agents(self),
@@ -173,8 +171,9 @@ impl Installation {
         objects
     }
 
-    /// The definitions that its profile may need.
-    fn definitions(all: bool) -> Vec<Value> {
+    /// The definition of AgentProfiles, and, of `all`, that of ShadowNodes.
+    #[must_use]
+    pub fn definitions(all: bool) -> Vec<Value> {
         let plain = "a definition has no maps with keys other than text";
         let definition = |definition| serde_json::to_value(definition).expect(plain);
         let shadow_nodes = all.then(|| definition(api::shadow_node_definition()));

@@ -83,9 +83,12 @@ fn probing(installation: &Installation) -> Vec<Role> {
         rights: vec![right("coordination.k8s.io", "leases", &["get", "patch"])],
         subject: subject.clone(),
     });
+    let nodes = right("", "nodes", &["get", "patch"]);
     let rights = match installation.profile.channel() {
         Channel::ShadowNode => vec![shadow_nodes()],
-        _ => vec![right("", "nodes", &["get", "patch"])],
+        _ if installation.is_ours() => vec![nodes],
+        // A policy of somebody else may hide from probes of Nodes what ours would say.
+        _ => vec![nodes, right("", "nodes/status", &["patch"])],
     };
     let everywhere = Role { name, namespace: None, rights, subject };
     [everywhere].into_iter().chain(of_leases).collect()

@@ -219,7 +219,7 @@ fn mark_atomic(schema: &mut Value, atomic: bool) {
 }
 
 fn mark_strategy(schema: &mut Value, strategy: &PatchStrategy) {
-    let words = [(strategy.merge, "merge"), (strategy.retain_keys, "retainKeys")];
+    let words = [(strategy.merge, "merge"), (strategy.replace, "replace"), (strategy.retain_keys, "retainKeys")];
     let words: Vec<&str> = words.into_iter().filter_map(|(present, word)| present.then_some(word)).collect();
     if !words.is_empty() {
         schema["x-kubernetes-patch-strategy"] = json!(words.join(","));

@@ -30,7 +30,7 @@ fn types() -> Types {
         shape: Shape::List(List { item: taint, merge: ListMerge::Atomic, strategy: PatchStrategy::default() }),
         ..Type::default()
     });
-    let strategy = PatchStrategy { merge: true, retain_keys: false, merge_key: Some("type".to_owned()) };
+    let strategy = PatchStrategy { merge: true, merge_key: Some("type".to_owned()), ..PatchStrategy::default() };
     let conditions = List { item: taint, merge: ListMerge::Map(vec!["type".to_owned()]), strategy };
     let conditions = types.add(Type { shape: Shape::List(conditions), ..Type::default() });
     let capacity = types.add(Type { shape: Shape::Map { value: quantity, atomic: false }, ..Type::default() });

@@ -144,7 +144,8 @@ fn recursive_types() -> Types {
     let mut types = Types::default();
     let (structure, text) = (types.add(Type::default()), types.add(Type::default()));
     let list = |item, merge_key: Option<&str>| {
-        let strategy = PatchStrategy { merge: true, merge_key: merge_key.map(str::to_owned), retain_keys: false };
+        let strategy =
+            PatchStrategy { merge: true, merge_key: merge_key.map(str::to_owned), ..PatchStrategy::default() };
         Type { shape: Shape::List(List { item, merge: ListMerge::Atomic, strategy }), ..Type::default() }
     };
     let (keyed, plain) = (types.add(list(structure, Some("a"))), types.add(list(text, None)));

@@ -4,7 +4,7 @@
 //! They are written one type to a paragraph in `builtin.types`. A line without indentation is a type: its name, and
 //! either `=` and what it is, or, for a structure, `atomic` where apply owns it as a whole. An indented line is a field
 //! of the structure above: name, type, then `!` (required), `?` (left out when zero) and `*` (may be null) in one word,
-//! then words such as `map=type` (list type), `merge=name` (patch strategy), `go=v1.TaintEffect` (name of the type),
+//! then words such as `map=type` (list type), `merge=name`, `replace` and `retain` (patch strategy), `go=v1.TaintEffect` (name of the type),
 //! `in=VolumeSource` (inlined through), `default="TCP"`. A description follows `#`.
 
 use serde_json::Value;
@@ -191,6 +191,7 @@ impl Words {
                 self.strategy.merge = true;
                 self.strategy.merge_key = Some(value.to_owned()).filter(|key| !key.is_empty());
             }
+            "replace" => self.strategy.replace = true,
             "retain" => self.strategy.retain_keys = true,
             "atomic" => self.atomic = true,
             "go" => self.field.go_type = value.replace('_', " "),

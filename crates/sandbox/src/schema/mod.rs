@@ -95,6 +95,8 @@ pub enum ListMerge {
 pub struct PatchStrategy {
     /// Lists are merged, not replaced.
     pub merge: bool,
+    /// A map is replaced, not merged.
+    pub replace: bool,
     /// `$retainKeys` is understood.
     pub retain_keys: bool,
     /// The field by which items are found; none for a list of plain values.

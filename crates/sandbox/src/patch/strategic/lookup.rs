@@ -12,9 +12,9 @@ pub(super) struct Strategy<'t> {
     pub key: Option<&'t str>,
 }
 
-/// The type of a field that has a map.
-pub(super) fn map<'t>(schema: Schema<'t>, name: &str) -> Result<Schema<'t>, Failure> {
-    find(schema, name).map(|(_, ty)| ty)
+/// The type of a field that has a map, or none if the map is replaced.
+pub(super) fn map<'t>(schema: Schema<'t>, name: &str) -> Result<Option<Schema<'t>>, Failure> {
+    find(schema, name).map(|(field, ty)| (!field.strategy.replace).then_some(ty))
 }
 
 /// The type of a list's items and how it is merged.

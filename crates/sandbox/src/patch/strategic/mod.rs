@@ -80,10 +80,10 @@ fn merge_field(
         return Ok(());
     }
     let merged = match (original.get_mut(name), &mut *wanted) {
-        (Some(Value::Object(fields)), Value::Object(wanted)) => {
-            let ty = lookup::map(schema, name)?;
-            Some(Value::Object(merge_map(std::mem::take(fields), wanted, ty)?))
-        }
+        (Some(Value::Object(fields)), Value::Object(wanted)) => Some(Value::Object(match lookup::map(schema, name)? {
+            Some(ty) => merge_map(std::mem::take(fields), wanted, ty)?,
+            None => std::mem::take(wanted),
+        })),
         (Some(Value::Array(items)), Value::Array(wanted)) => {
             let (ty, strategy) = lookup::list(schema, name)?;
             Some(Value::Array(list::merge(items, wanted, ty, strategy, deleting)?))

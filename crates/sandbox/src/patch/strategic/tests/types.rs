@@ -98,7 +98,8 @@ impl Build {
         volume.extend([("hostPath", path), ("emptyDir", empty)]);
         let volume = self.structure("Volume", volume);
         let merge_key = Some("name".to_owned());
-        let volumes = self.list(volume, PatchStrategy { merge: true, retain_keys: true, merge_key });
+        let volumes =
+            self.list(volume, PatchStrategy { merge: true, retain_keys: true, merge_key, ..PatchStrategy::default() });
         let spec = self.structure("PodSpec", vec![("containers", containers), ("volumes", volumes)]);
         self.structure("Pod", vec![("metadata", metadata), ("spec", spec)])
     }

@@ -157,8 +157,10 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// An answer that is no success is a Status with the same code, or the page of a path that nothing serves.
-fn is_well_formed(code: u16, body: &[u8]) -> bool {
-    if code < 400 || body == b"404 page not found\n" {
+fn is_well_formed(path: &str, code: u16, body: &[u8]) -> bool {
+    // kube-apiserver says nothing of a document that it has not.
+    let no_document = code == 404 && body.is_empty() && path.starts_with("/openapi/v3/");
+    if code < 400 || no_document || body == b"404 page not found\n" {
         return true;
     }
     let status: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -217,7 +219,7 @@ fn deep_bodies_are_answered() {
                 let inner = format!("{}1{}", open.repeat(levels), close.repeat(levels));
                 let ask = Ask { body: body.replace("DEEP", &inner).into(), ..deep(method, path, kind) };
                 let (code, text) = answer(&sandbox.admin(), &ask).await.expect("an answer");
-                assert!(code >= 400 && is_well_formed(code, &text), "{method} {path} {kind} {levels} {open}: {code}");
+                assert!(code >= 400 && is_well_formed(path, code, &text), "{method} {path} {kind} {levels} {open}: {code}");
             }
         }
     });
@@ -238,7 +240,7 @@ proptest! {
             for ask in &asks {
                 let Some((code, body)) = answer(&sandbox.admin(), ask).await else { continue };
                 let text = String::from_utf8_lossy(&body);
-                prop_assert!(is_well_formed(code, &body), "{ask:?}: {code} {text}");
+                prop_assert!(is_well_formed(&ask.path, code, &body), "{ask:?}: {code} {text}");
             }
             Ok(())
         })?;
@@ -253,7 +255,7 @@ proptest! {
                 let Some((code, body)) = answer(&sandbox.connection(), ask).await else { continue };
                 let text = String::from_utf8_lossy(&body);
                 prop_assert!(code >= 400 || is_public(&ask.path), "{ask:?}: {code} {text}");
-                prop_assert!(is_well_formed(code, &body), "{ask:?}: {code} {text}");
+                prop_assert!(is_well_formed(&ask.path, code, &body), "{ask:?}: {code} {text}");
             }
             prop_assert_eq!(before, serde_json::to_value(sandbox.snapshot()).expect("is JSON"));
             Ok(())

@@ -219,7 +219,10 @@ fn deep_bodies_are_answered() {
                 let inner = format!("{}1{}", open.repeat(levels), close.repeat(levels));
                 let ask = Ask { body: body.replace("DEEP", &inner).into(), ..deep(method, path, kind) };
                 let (code, text) = answer(&sandbox.admin(), &ask).await.expect("an answer");
-                assert!(code >= 400 && is_well_formed(path, code, &text), "{method} {path} {kind} {levels} {open}: {code}");
+                assert!(
+                    code >= 400 && is_well_formed(path, code, &text),
+                    "{method} {path} {kind} {levels} {open}: {code}"
+                );
             }
         }
     });

@@ -9,8 +9,8 @@ use std::path::Path;
 
 /// A generated file.
 pub(crate) struct File {
-    path: String,
-    text: String,
+    pub path: String,
+    pub text: String,
 }
 
 impl File {
@@ -43,6 +43,7 @@ pub(crate) fn files() -> Result<Vec<File>> {
         files.extend(installation(folder, channel)?);
     }
     files.push(operator()?);
+    files.extend(crate::chart::files()?);
     Ok(files)
 }
 
@@ -158,6 +159,6 @@ fn section(command: &mut clap::Command, name: &str, text: &mut String) {
     }
 }
 
-fn header(comment: &str) -> String {
+pub(crate) fn header(comment: &str) -> String {
     format!("{comment} Made by `cargo xtask generate`.\n")
 }

@@ -2,6 +2,7 @@
 //! current, and the rules of the workspace that no linter knows.
 
 mod arrows;
+mod chart;
 mod generate;
 mod sources;
 

@@ -33,6 +33,12 @@ pub(crate) struct Arguments {
     /// How many controllers there are
     #[arg(long, value_name = "NUMBER", default_value_t = Settings::default().replicas)]
     pub replicas: u32,
+    /// Controllers run on any node, not on those of the control plane only
+    #[arg(long)]
+    pub any_node: bool,
+    /// Keep KubeVirt at its version while a Strict profile's guard cannot be had
+    #[arg(long)]
+    pub hold_upgrades: bool,
     #[command(flatten)]
     pub flags: app::Flags,
 }
@@ -52,6 +58,8 @@ impl Arguments {
             digests: self.digest.iter().map(|text| digest(text)).collect::<anyhow::Result<_>>()?,
             pull_secrets: self.pull_secret.clone(),
             replicas: self.replicas,
+            any_node: self.any_node,
+            hold_upgrades: self.hold_upgrades,
         })
     }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::object::{Objects, Place, RequestError};
 use crate::plan::{Foreign, Goal, Hold, Plan, Step, is_shared};
-use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prove};
+use crate::prove::{Claim, Connect, Ground, NotProven, Proven, probed, prove};
 use crate::rollout::{self, Count};
 
 /// How long a step may fail for what may pass: a definition that is not served yet, a conflict, a server in trouble.
@@ -58,6 +58,8 @@ pub struct Installed {
     pub hold: Option<Hold>,
     /// Whether the API server serves no policies.
     pub unguarded: bool,
+    /// Whether a guarded product is kept at its version because of that.
+    pub holds_back: bool,
     /// The pods of the programs.
     pub running: Count,
     /// A workload that did not come to its end in time; what comes after it is still to be done.
@@ -90,17 +92,30 @@ impl Executor {
     ) -> Result<Installed, ExecuteError> {
         let mut done: Vec<Step> = Vec::new();
         let mut waited: Option<Instant> = None;
+        // A proof of another guard says nothing of this one.
+        proven = proven.filter(|proven| proven.policy() == probed(&goal.installation.profile));
         loop {
             let found = self.objects.find(goal.looked_at()).await?;
             let Plan { steps, hold, unguarded } = goal.plan(&found, proven.as_ref())?;
+            let hold_object = goal.installation.hold().map(|object| Place::of(&object));
+            let holds_back = hold_object.is_some_and(|place| found.get(&place).is_some());
             let Some(step) = steps.into_iter().next() else {
                 let running = rollout::running(goal.places(), &found);
-                return Ok(Installed { steps: done, proven, hold, unguarded, running, pending: None });
+                return Ok(Installed { steps: done, proven, hold, unguarded, holds_back, running, pending: None });
             };
             if let Step::Wait(place) = step {
-                if waited.get_or_insert_with(Instant::now).elapsed() >= self.patience {
+                let patience = if is_shared(&place) { self.patience.max(PATIENCE) } else { self.patience };
+                if waited.get_or_insert_with(Instant::now).elapsed() >= patience {
                     let running = rollout::running(goal.places(), &found);
-                    return Ok(Installed { steps: done, proven, hold, unguarded, running, pending: Some(place) });
+                    return Ok(Installed {
+                        steps: done,
+                        proven,
+                        hold,
+                        unguarded,
+                        holds_back,
+                        running,
+                        pending: Some(place),
+                    });
                 }
                 tell(Event::Begins(Step::Wait(place)));
                 sleep(PAUSE).await;
@@ -136,7 +151,7 @@ impl Executor {
         loop {
             let written = match found {
                 Some(there) if is_immovable(there, object) => self.objects.delete(&Place::of(object)).await,
-                Some(there) if !is_shared(&Place::of(object)) => self.objects.replace(there, object).await,
+                Some(there) if !is_added_to(&Place::of(object)) => self.objects.replace(there, object).await,
                 _ => self.objects.apply(object).await,
             };
             match written {
@@ -163,6 +178,11 @@ impl Executor {
             }
         }
     }
+}
+
+/// What others may add to: what is theirs stays.
+fn is_added_to(place: &Place) -> bool {
+    is_shared(place) || place.kind == "ServiceAccount"
 }
 
 /// What can only be made anew: whom a binding binds to which role, which pods a workload has.

@@ -35,6 +35,10 @@ fn objects(goal: &Goal) -> BTreeMap<Place, (Part, Vec<Value>)> {
             }
         }
     }
+    // What holds back upgrades is there only as long as the guard cannot be had.
+    if let Some(hold) = goal.installation.hold() {
+        all.insert(Place::of(&hold), (Part::Guards, Vec::new()));
+    }
     all
 }
 

@@ -1,15 +1,23 @@
 //! Objects by their names, read and written over plain requests, whatever their kind.
 
+use attack::Answer;
 use attack::exchange::{Credentials, NoAnswer, Sent, send};
 use kube::Client;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::sleep;
 
 /// The field manager of what is installed.
 pub const FIELD_MANAGER: &str = "nodebound-operator";
+
+/// How long a server is left alone that has too much to do, and has done nothing of what was asked.
+const BUSY: Duration = Duration::from_secs(1);
+/// How often it is asked again.
+const TRIES: usize = 5;
 
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -256,8 +264,14 @@ impl Objects {
     }
 
     async fn ask(&self, verb: &'static str, place: &Place, sent: Sent) -> Result<Value, RequestError> {
-        let answer = send(&self.client, &Credentials::Own, &sent).await;
-        let answer = answer.map_err(|error| RequestError::NoAnswer { place: place.clone(), error })?;
+        let mut answer = self.once(place, &sent).await?;
+        for _ in 0..TRIES {
+            if answer.code != 429 {
+                break;
+            }
+            sleep(BUSY).await;
+            answer = self.once(place, &sent).await?;
+        }
         if answer.is_success() {
             return Ok(answer.body);
         }
@@ -265,6 +279,11 @@ impl Objects {
         // A server that knows the kind names the object that it does not find.
         let served = code != 404 || answer.body.pointer("/details/name").is_some();
         Err(RequestError::Refused { place: place.clone(), verb, code, message, served })
+    }
+
+    async fn once(&self, place: &Place, sent: &Sent) -> Result<Answer, RequestError> {
+        let answer = send(&self.client, &Credentials::Own, sent).await;
+        answer.map_err(|error| RequestError::NoAnswer { place: place.clone(), error })
     }
 }
 

@@ -1,6 +1,7 @@
 //! From what is there and what is wanted to the next steps. Nothing here waits or writes.
 
 use manifests::install::{Installation, MANAGED_BY, Part};
+use ownership::parse::KIND;
 use ownership::spec::{Action, Enforcement};
 use serde::Serialize;
 use serde_json::Value;
@@ -51,7 +52,8 @@ pub enum Step {
     },
     /// The guard is probed until it is seen to refuse.
     Prove,
-    /// A workload comes to its end before anything is taken from its former pods.
+    /// A workload comes to its end before anything is taken from its former pods; or what is on its way out goes, before it is
+    /// made again.
     Wait(Place),
     /// An object of ours that is not wanted any more is deleted.
     Remove(Place),
@@ -119,6 +121,8 @@ pub struct Foreign(pub Place);
 
 /// A kind without which clusters protect as well.
 const OPTIONAL: &str = "PodDisruptionBudget";
+/// What a namespace is labelled with whose pods may do what agents do.
+const POD_SECURITY: (&str, &str) = ("pod-security.kubernetes.io/enforce", "privileged");
 /// A kind without which nothing is refused.
 const POLICY: &str = "ValidatingAdmissionPolicy";
 
@@ -130,7 +134,7 @@ impl Goal {
             objects.extend(self.installation.objects(part).into_iter().map(|object| (part, object)));
         }
         if self.profile_is_given {
-            objects.retain(|(_, object)| object["kind"] != ownership::parse::KIND);
+            objects.retain(|(_, object)| object["kind"] != KIND);
         }
         objects.into_iter()
     }
@@ -173,10 +177,16 @@ impl Goal {
                 break;
             }
             let object = rollout::next(former::with_rights_of_both(self, object, found), found);
-            steps.extend(self.step(part, object, found)?);
+            let step = self.step(part, object, found)?;
+            let has_to_go = matches!(step, Some(Step::Wait(_)));
+            steps.extend(step);
+            if has_to_go {
+                return Ok(Plan { steps, hold, unguarded });
+            }
         }
         match hold {
-            Some(_) => {}
+            Some(Hold::NotServed) => steps.extend(self.hold_back(found)?),
+            Some(Hold::Trial) => {}
             None if is_free => steps.extend(self.end(found, steps.is_empty())?),
             None => steps.push(Step::Prove),
         }
@@ -192,6 +202,12 @@ impl Goal {
             _ if is_there => former,
             _ => Vec::new(),
         })
+    }
+
+    /// No other version of the product comes while there is no guard, if that was asked for.
+    fn hold_back(&self, found: &Found) -> Result<Option<Step>, Foreign> {
+        let object = self.installation.hold().filter(|_| self.installation.settings.hold_upgrades);
+        Ok(object.map(|object| self.step(Part::Guards, object, found)).transpose()?.flatten())
     }
 
     fn hold(&self, unguarded: bool) -> Option<Hold> {
@@ -227,18 +243,33 @@ impl Goal {
 
     pub(crate) fn step(&self, part: Part, object: Value, found: &Found) -> Result<Option<Step>, Foreign> {
         let place = Place::of(&object);
+        let object = with_level_of(object, found.get(&place));
         let change = match found.get(&place) {
             None if found.unserved.contains(&place.kind) && is_dispensable(&place) => return Ok(None),
             None => Change::Create,
+            Some(there) if is_shared(&place) && !there["metadata"]["deletionTimestamp"].is_null() => {
+                return Ok(Some(Step::Wait(place)));
+            }
             Some(there) if is_as_wanted(&object, there) => return Ok(None),
             Some(there) if is_ours(there) && grants_more(there, &object) => Change::Revoke,
             // Namespaces and definitions may be there for another profile, or by another hand: they are not taken away.
-            Some(there) if is_ours(there) || is_shared(&place) => Change::Repair,
+            // The profile is what its user says, whoever wrote it before.
+            Some(there) if is_ours(there) || is_shared(&place) || place.kind == KIND => Change::Repair,
             Some(_) if self.adopt => Change::Adopt,
             Some(_) => return Err(Foreign(place)),
         };
         Ok(Some(Step::Apply { part, change, object }))
     }
+}
+
+/// The pods of another profile may need more of their namespace.
+fn with_level_of(mut object: Value, there: Option<&Value>) -> Value {
+    let is_privileged =
+        |object: &Value| object["metadata"]["labels"].get(POD_SECURITY.0).is_some_and(|level| level == POD_SECURITY.1);
+    if object["kind"] == "Namespace" && there.is_some_and(|there| is_ours(there) && is_privileged(there)) {
+        object["metadata"]["labels"][POD_SECURITY.0] = Value::from(POD_SECURITY.1);
+    }
+    object
 }
 
 fn grants_more(there: &Value, wanted: &Value) -> bool {
@@ -266,15 +297,17 @@ pub fn is_ours(object: &Value) -> bool {
 
 /// What makes an object what it is, beside its metadata. All that is installed carries every default, so that what is more
 /// is somebody's doing: an exemption in a policy, a verb in a role.
-const WHOLE: [&str; 6] = ["spec", "data", "rules", "roleRef", "subjects", "aggregationRule"];
+const WHOLE: [&str; 7] = ["spec", "data", "rules", "roleRef", "subjects", "aggregationRule", "webhooks"];
 
 pub(crate) fn is_as_wanted(wanted: &Value, there: &Value) -> bool {
-    let labels = covers(&there["metadata"]["labels"], &wanted["metadata"]["labels"]);
-    let whole = match is_shared(&Place::of(wanted)) {
-        true => covers(&there["spec"], &wanted["spec"]),
-        false => WHOLE.into_iter().all(|field| there.get(field) == wanted.get(field)),
-    };
-    labels && whole
+    let labels = |object: &Value| object["metadata"]["labels"].clone();
+    if is_shared(&Place::of(wanted)) {
+        // Who made it may call it his own, as Helm does.
+        let level = |object: &Value| labels(object)[POD_SECURITY.0].clone();
+        return covers(&level(there), &level(wanted)) && covers(&there["spec"], &wanted["spec"]);
+    }
+    let whole = WHOLE.into_iter().all(|field| there.get(field) == wanted.get(field));
+    covers(&labels(there), &labels(wanted)) && whole
 }
 
 /// Whether everything that is wanted is there, whatever else is.

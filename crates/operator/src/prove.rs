@@ -5,10 +5,11 @@
 //! policy's own name, by the rule that the probe breaks; what another policy refuses proves nothing of ours.
 
 use api::cases::Identity;
-use attack::Layer;
 use attack::exchange::{Credentials, NoAnswer, Sent, send};
+use attack::{Answer, Layer};
 use kube::Client;
 use manifests::install::{Installation, PROBE};
+use ownership::Profile;
 use ownership::guard::{Guard, Rule};
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use ownership::spec::{Channel, OwnNode};
@@ -93,6 +94,9 @@ pub enum NotProven {
     /// What is legitimate was refused.
     #[error("a write that changes nothing was refused, so the agent would be locked out: {0}")]
     LockedOut(String),
+    /// The server had too much to do, or failed: that says nothing of the guard.
+    #[error("the API server did not judge a probe: {0}")]
+    Unjudged(String),
     /// There is nothing to probe with.
     #[error("{0}")]
     Nothing(String),
@@ -115,6 +119,12 @@ pub enum Claim {
 
 /// A node that there is not.
 const ELSEWHERE: &str = "nodebound-probe-elsewhere";
+
+/// The policy that is probed: that of the objects by which agents publish.
+pub(crate) fn probed(profile: &Profile) -> String {
+    let guard = if profile.channel() == Channel::ShadowNode { Guard::ShadowNodes } else { Guard::Nodes };
+    guard.policy_name(profile.name())
+}
 
 /// What is probed, and where.
 #[derive(Clone, Debug)]
@@ -146,11 +156,11 @@ impl Ground {
         let key = FOREIGN.into_iter().find(|key| !profile.labels().owns(key));
         let key =
             key.ok_or_else(|| NotProven::Nothing("the profile owns every key that could be probed".to_owned()))?;
-        let (guard, paths) = match profile.channel() {
-            Channel::ShadowNode => (Guard::ShadowNodes, vec![shadow(objects, &node).await?.path()]),
+        let paths = match profile.channel() {
+            Channel::ShadowNode => vec![shadow(objects, &node).await?.path()],
             _ => {
                 let path = format!("/api/v1/nodes/{name}");
-                (Guard::Nodes, vec![path.clone(), path + STATUS])
+                vec![path.clone(), path + STATUS]
             }
         };
         let (rule, claimed) = match claim {
@@ -166,7 +176,7 @@ impl Ground {
             extra: BTreeMap::from(extra),
         };
         let admits = rule == Rule::Labels;
-        Ok(Self { policy: guard.policy_name(profile.name()), rule, admits, paths, node: name, key, who })
+        Ok(Self { policy: probed(profile), rule, admits, paths, node: name, key, who })
     }
 
     fn write(path: &str, metadata: Value) -> Sent {
@@ -185,6 +195,9 @@ impl Ground {
         for path in &self.paths {
             let who = Credentials::Impersonated(Box::new(self.who.clone()));
             let answer = send(client, &who, &Self::write(path, json!({"labels": {self.key: "1"}}))).await?;
+            if let Some(unjudged) = unjudged(&answer) {
+                return Err(unjudged);
+            }
             let Some(refusal) = answer.refusal() else {
                 return Err(match answer.is_success() {
                     true => NotProven::LetIn { policy: self.policy.clone(), node: self.node.clone() },
@@ -213,10 +226,23 @@ impl Ground {
     }
 
     async fn admits(&self, client: &Client) -> Result<(), NotProven> {
+        if !self.admits {
+            return Ok(());
+        }
         let who = Credentials::Impersonated(Box::new(self.who.clone()));
         let answer = send(client, &who, &Self::write(&self.paths[0], json!({}))).await?;
-        if answer.is_success() { Ok(()) } else { Err(NotProven::LockedOut(answer.message().to_owned())) }
+        match unjudged(&answer) {
+            Some(unjudged) => Err(unjudged),
+            None if answer.is_success() => Ok(()),
+            None => Err(NotProven::LockedOut(answer.message().to_owned())),
+        }
     }
+}
+
+/// That nobody looked at the request, if so.
+fn unjudged(answer: &Answer) -> Option<NotProven> {
+    let is_judged = !matches!(answer.code, 429 | 500..=599);
+    (!is_judged).then(|| NotProven::Unjudged(format!("{}: {}", answer.code, answer.message())))
 }
 
 /// How a guard refused a probe.
@@ -255,17 +281,22 @@ pub async fn prove(connect: &Connect, ground: &Ground, mut seen: impl FnMut(u32)
         let client = connect().map_err(NotProven::Nothing)?;
         match ground.probe(&client).await {
             Ok(Refused { rule, message }) => {
-                refusals += 1;
+                refusals = (refusals + 1).min(ENOUGH);
                 seen(refusals);
                 if refusals == ENOUGH {
-                    if ground.admits {
-                        ground.admits(&client).await?;
+                    match ground.admits(&client).await {
+                        Err(NotProven::Unjudged(_)) if Instant::now() < end => {
+                            sleep(PAUSE).await;
+                            continue;
+                        }
+                        admitted => admitted?,
                     }
                     let policy = ground.policy.clone();
                     return Ok(Proven { policy, rule, message, refusals, admitted: ground.admits });
                 }
             }
             Err(error) if Instant::now() >= end => return Err(error),
+            Err(NotProven::Unjudged(_)) => {}
             Err(_) => refusals = 0,
         }
         sleep(PAUSE).await;

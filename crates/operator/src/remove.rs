@@ -3,10 +3,16 @@
 use manifests::install::{AGENT, CONTROLLER, Installation, PROBES, Part};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::sleep;
 
 use crate::object::{Objects, Place, RequestError};
 use crate::plan::{is_ours, is_shared};
+
+/// How often it is looked whether anything came back, and how long between.
+const ROUNDS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why nothing, or not everything, is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -37,6 +43,7 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
         wanted.extend(operator.filter(|place| !is_shared(place)).rev());
     }
     wanted.push(Place::of(&installation.agent_profile()));
+    wanted.extend(installation.hold().map(|object| Place::of(&object)));
     for part in Part::ALL.into_iter().rev() {
         let of_part = installation.objects(part).into_iter().rev().map(|object| Place::of(&object));
         wanted.extend(of_part.filter(|place| place.kind != ownership::parse::KIND && !(others && is_common(place))));
@@ -50,9 +57,12 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
     let found = objects.find(wanted.iter().cloned()).await?;
     let is_removable = |place: &Place| {
         let is_profile = place.kind == ownership::parse::KIND;
-        found.get(place).is_some_and(|object| is_profile || is_ours(object))
+        // What is on its way out has been deleted.
+        let is_there = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
+        found.get(place).filter(is_there).is_some_and(|object| is_profile || is_ours(object))
     };
     wanted.retain(is_removable);
+    wanted.sort_by_key(is_guard_or_ground);
     Ok(wanted)
 }
 
@@ -85,21 +95,30 @@ pub async fn remove(
     if !force && !installation.is_ours() && may_write_nodes(objects, installation).await? {
         return Err(exposed());
     }
-    let places = removable(objects, installation).await?;
-    let (before, guards): (Vec<Place>, Vec<Place>) = places.into_iter().partition(|place| !is_guard_or_ground(place));
     let mut removed = Vec::new();
-    for place in before {
-        tell(&place);
-        objects.delete(&place).await?;
-        removed.push(place);
-    }
-    if !force && may_write_nodes(objects, installation).await? {
-        return Err(exposed());
-    }
-    for place in guards {
-        tell(&place);
-        objects.delete(&place).await?;
-        removed.push(place);
+    // An operator that is still at work may make again what is removed, until it sees that its profile is gone.
+    for _ in 0..ROUNDS {
+        let mut checked = force;
+        let places = removable(objects, installation).await?;
+        if places.is_empty() {
+            break;
+        }
+        if !removed.is_empty() {
+            sleep(PAUSE).await;
+        }
+        for place in places {
+            if !checked && is_guard_or_ground(&place) {
+                if may_write_nodes(objects, installation).await? {
+                    return Err(exposed());
+                }
+                checked = true;
+            }
+            tell(&place);
+            objects.delete(&place).await?;
+            if !removed.contains(&place) {
+                removed.push(place);
+            }
+        }
     }
     Ok(removed)
 }
@@ -150,9 +169,7 @@ fn nodes(name: &str) -> Place {
 }
 
 fn is_guard_or_ground(place: &Place) -> bool {
-    place.kind.starts_with("ValidatingAdmissionPolicy")
-        || is_shared(place)
-        || matches!(place.kind.as_str(), "ServiceAccount" | "AgentProfile")
+    place.kind.starts_with("ValidatingAdmissionPolicy") || is_shared(place) || place.kind == "ServiceAccount"
 }
 
 /// Whether the agent's account may write any Node, by whatever role.

@@ -119,3 +119,7 @@ pub fn running(places: impl Iterator<Item = Place>, found: &Found) -> Count {
     }
     running
 }
+
+#[cfg(test)]
+#[path = "rollout_tests.rs"]
+mod tests;

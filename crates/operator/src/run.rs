@@ -23,6 +23,8 @@ use crate::survey::{self, Listed};
 
 /// Between two looks, if nobody touches anything: API servers change, and pauses end.
 const RECHECK: Duration = Duration::from_secs(60);
+/// After a look that saw nothing.
+const BLIND: Duration = Duration::from_secs(5);
 /// Who touches one object often touches the next.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -55,6 +57,8 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 struct Known {
     installation: Option<Installation>,
     proven: Option<Proven>,
+    /// Whether its guards were there.
+    guarded: bool,
     due: Option<Instant>,
 }
 
@@ -107,17 +111,27 @@ impl Operator {
 
     async fn rounds(&mut self, wake: &Notify) {
         loop {
-            match self.look().await {
-                Ok(profiles) => (self.report)(Report::Looked(profiles)),
-                Err(error) => (self.report)(Report::Blind(error.to_string())),
-            }
-            let due = self.known.values().filter_map(|known| known.due).min();
-            let left = due.map_or(RECHECK, |due| due.saturating_duration_since(Instant::now()).min(RECHECK));
+            let left = match self.look().await {
+                Ok(profiles) => {
+                    (self.report)(Report::Looked(profiles));
+                    self.left()
+                }
+                Err(error) => {
+                    (self.report)(Report::Blind(error.to_string()));
+                    BLIND
+                }
+            };
             tokio::select! {
                 () = wake.notified() => sleep(SETTLE).await,
                 () = sleep(left.max(SETTLE)) => {}
             }
         }
+    }
+
+    /// Until a guard is to be proven again, or until it is time for another look.
+    fn left(&self) -> Duration {
+        let due = self.known.values().filter_map(|known| known.due).min();
+        due.map_or(RECHECK, |due| due.saturating_duration_since(Instant::now()).min(RECHECK))
     }
 
     /// Looks at every profile once.
@@ -128,43 +142,45 @@ impl Operator {
         let listed = survey::profiles(&self.executor.objects).await?;
         let claims = claims(&self.executor.objects).await?;
         let server = self.executor.objects.version().await?;
-        let mut older = Vec::new();
-        for profile in &listed {
-            let looked = self.one(profile, claims, &server, &older).await;
-            older.extend(looked);
+        let conflicts = survey::conflicts(&listed, &self.settings);
+        let mut all: Vec<(&Listed, Option<String>)> = listed.iter().zip(conflicts).collect();
+        // Whoever is cut short each time does not leave the same ones undone.
+        all.sort_by_key(|(listed, _)| is_enforced(listed));
+        for (profile, conflict) in all {
+            self.one(profile, conflict, claims, &server).await;
         }
         let names: Vec<&str> = listed.iter().map(Listed::name).collect();
         self.known.retain(|name, _| names.contains(&name.as_str()));
         Ok(listed.len())
     }
 
-    /// Looks at one profile, and returns what is installed of it.
-    async fn one(
-        &mut self,
-        listed: &Listed,
-        claims: Claims,
-        server: &str,
-        older: &[Installation],
-    ) -> Option<Installation> {
+    /// Looks at one profile.
+    async fn one(&mut self, listed: &Listed, conflict: Option<String>, claims: Claims, server: &str) {
         let now = (self.clock)();
         let (profile, object) = match &listed.profile {
             Ok(valid) => valid.clone(),
             Err(error) => {
                 self.reject(listed, Reason::InvalidProfile, error, now).await;
-                return None;
+                return;
             }
         };
+        if let Some(conflict) = conflict {
+            self.reject(listed, Reason::ProfileConflict, &conflict, now).await;
+            return;
+        }
         let before = object.status.clone();
         let enforced = before.as_ref().and_then(|status| status::condition(status, status::ENFORCED));
         let was_without = enforced.is_some_and(|known| known.reason == format!("{:?}", Reason::NodeClaimMissing));
         let since = before.as_ref().and_then(|status| status.claims_since.as_ref()?.parse().ok());
         let Effective { profile, weakened, claims_since } = effective(profile, claims, was_without, since, now);
         let installation = Installation { profile, settings: self.settings.clone() };
-        if let Some(conflict) = survey::conflict(&installation, older) {
-            self.reject(listed, Reason::ProfileConflict, &conflict, now).await;
-            return None;
+        let (outcome, repaired) = self.install(&installation).await;
+        for place in repaired {
+            let message = format!("somebody had changed {place}; it is repaired");
+            let news = News { warning: true, reason: "GuardRepaired".to_owned(), message };
+            self.tell(listed, &news, now).await;
+            (self.report)(Report::Repaired(listed.name().to_owned(), place));
         }
-        let outcome = self.install(&installation).await;
         let mut all = status::conditions(&outcome, weakened.as_ref());
         if outcome.is_ok() && !installation.is_ours() {
             look_for_pods(&self.executor.objects, &installation, &mut all).await;
@@ -177,13 +193,14 @@ impl Operator {
             status::note(&mut after, installed, now);
         }
         self.say(listed, before.as_ref(), &after, now).await;
-        Some(installation)
     }
 
-    async fn install(&mut self, installation: &Installation) -> Outcome {
+    /// What came of it, and the guards that somebody had changed.
+    async fn install(&mut self, installation: &Installation) -> (Outcome, Vec<Place>) {
         let name = installation.profile.name().to_owned();
         let known = self.known.remove(&name).unwrap_or_default();
-        let is_due = known.due.is_none_or(|due| Instant::now() >= due);
+        let is_same = known.installation.as_ref() == Some(installation);
+        let is_due = !is_same || known.due.is_none_or(|due| Instant::now() >= due);
         let goal = Goal { installation: installation.clone(), adopt: false, profile_is_given: true };
         let (mut last, report) = (None, &mut self.report);
         let outcome = self.executor.install(&goal, known.proven.filter(|_| !is_due), |event| {
@@ -198,17 +215,15 @@ impl Operator {
             }
         });
         let outcome = outcome.await;
-        let is_same = known.installation.as_ref() == Some(installation);
-        let mut proven = None;
+        let (mut proven, mut changed, mut guarded) = (None, Vec::new(), known.guarded);
         if let Ok(installed) = &outcome {
             proven.clone_from(&installed.proven);
-            for place in repaired(installed).filter(|_| is_same) {
-                (self.report)(Report::Repaired(name.clone(), place));
-            }
+            changed.extend(repaired(installed).filter(|_| is_same && guarded));
+            guarded = !installed.unguarded;
         }
         let due = if is_due { Some(Instant::now() + self.jittered()) } else { known.due };
-        self.known.insert(name, Known { installation: Some(installation.clone()), proven, due });
-        outcome
+        self.known.insert(name, Known { installation: Some(installation.clone()), proven, guarded, due });
+        (outcome, changed)
     }
 
     fn jittered(&mut self) -> Duration {
@@ -243,18 +258,28 @@ impl Operator {
         if before == Some(after) {
             return;
         }
-        let object = listed.object().clone();
-        let status = json!(after);
-        if let Err(error) = self.executor.objects.report(&Place::of(&object), &whole(status)).await {
+        let place = Place::of(listed.object());
+        if let Err(error) = self.executor.objects.report(&place, &whole(json!(after))).await {
             (self.report)(Report::Unsaid(error.to_string()));
             return;
         }
         for news in news(before, after) {
-            if let Err(error) = tell(&self.executor.objects, &object, &news, now).await {
-                (self.report)(Report::Unsaid(error.to_string()));
-            }
+            self.tell(listed, &news, now).await;
         }
     }
+
+    async fn tell(&mut self, listed: &Listed, news: &News, now: Timestamp) {
+        if let Err(error) = tell(&self.executor.objects, listed.object(), news, now).await {
+            (self.report)(Report::Unsaid(error.to_string()));
+        }
+    }
+}
+
+fn is_enforced(listed: &Listed) -> bool {
+    let status = listed.profile.as_ref().ok().and_then(|(_, object)| object.status.as_ref());
+    status
+        .and_then(|status| status::condition(status, status::ENFORCED))
+        .is_some_and(|enforced| enforced.status == "True")
 }
 
 /// Says so where nobody uses the account.

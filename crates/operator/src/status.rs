@@ -50,7 +50,7 @@ pub enum Reason {
     Forbidden,
     /// The API server refused a step.
     StepRefused,
-    /// The API server does not answer.
+    /// The API server does not answer, or does not do what it is asked.
     NoAnswer,
     /// The profile is not valid.
     InvalidProfile,
@@ -106,7 +106,7 @@ pub type Outcome = Result<Installed, ExecuteError>;
 pub fn conditions(outcome: &Outcome, weakened: Option<&Weakened>) -> Vec<Said> {
     let progress = match outcome {
         Ok(Installed { pending: Some(place), .. }) => {
-            said(PROGRESSING, true, Reason::StepPending, format!("waits for the pods of {place}"))
+            said(PROGRESSING, true, Reason::StepPending, format!("waits for {place}"))
         }
         Ok(installed) if installed.hold.is_some() => said(PROGRESSING, false, Reason::StepPending, held(installed)),
         Ok(_) => said(PROGRESSING, false, Reason::Installed, "everything is installed"),
@@ -122,6 +122,9 @@ pub fn conditions(outcome: &Outcome, weakened: Option<&Weakened>) -> Vec<Said> {
 
 fn held(installed: &Installed) -> String {
     match installed.hold {
+        Some(Hold::NotServed) if installed.holds_back => {
+            "nothing that needs the guard is rolled out, nor another version of KubeVirt: the API server serves no policies".to_owned()
+        }
         Some(Hold::NotServed) => "nothing that needs the guard is rolled out: the API server serves none".to_owned(),
         _ => "nothing is granted while the guard only records".to_owned(),
     }
@@ -156,7 +159,8 @@ fn unproven(error: &NotProven) -> Said {
         NotProven::LetIn { .. } => (Some(false), Reason::ProbeAdmitted),
         NotProven::LockedOut(_) => (Some(true), Reason::AgentLockedOut),
         NotProven::Otherwise { .. } => (Some(false), Reason::NotProven),
-        NotProven::Nothing(_) | NotProven::NoAnswer(_) | NotProven::Request(_) => (None, Reason::NotProven),
+        NotProven::Unjudged(_) | NotProven::NoAnswer(_) => (None, Reason::NoAnswer),
+        NotProven::Nothing(_) | NotProven::Request(_) => (None, Reason::NotProven),
     };
     said(ENFORCED, holds, reason, error.to_string())
 }
@@ -167,6 +171,7 @@ fn cause(error: &ExecuteError) -> Reason {
         ExecuteError::Contested(_) => Reason::Contested,
         ExecuteError::NotProven(NotProven::LetIn { .. }) => Reason::ProbeAdmitted,
         ExecuteError::NotProven(NotProven::LockedOut(_)) => Reason::AgentLockedOut,
+        ExecuteError::NotProven(NotProven::Unjudged(_) | NotProven::NoAnswer(_)) => Reason::NoAnswer,
         ExecuteError::NotProven(NotProven::Request(error)) | ExecuteError::Request(error) => refused(error),
         ExecuteError::NotProven(_) => Reason::NotProven,
     }

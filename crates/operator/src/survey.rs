@@ -1,7 +1,7 @@
 //! What is wrong with a profile that only the cluster shows.
 
 use api::AgentProfile;
-use manifests::install::{Installation, PROBES, Part};
+use manifests::install::{Installation, PROBES, Part, Settings};
 use ownership::Profile;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -79,6 +79,22 @@ pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<S
         let both = exclusive(other).intersection(&own).next().cloned()?;
         Some(format!("the AgentProfile {name} needs the {both} too; rename or remove one of the two"))
     })
+}
+
+/// Of each profile, in their order, with which of the older ones it cannot be; only one that can is in the way of others.
+#[must_use]
+pub fn conflicts(listed: &[Listed], settings: &Settings) -> Vec<Option<String>> {
+    let mut older = Vec::new();
+    let mut of = |listed: &Listed| {
+        let (profile, _) = listed.profile.as_ref().ok()?;
+        let installation = Installation { profile: profile.clone(), settings: settings.clone() };
+        let conflict = conflict(&installation, &older);
+        if conflict.is_none() {
+            older.push(installation);
+        }
+        conflict
+    };
+    listed.iter().map(&mut of).collect()
 }
 
 /// What an installation cannot share: its guards, rights and workloads.

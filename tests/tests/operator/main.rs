@@ -5,6 +5,7 @@
 
 mod cluster;
 mod kubectl;
+mod lives;
 mod product;
 mod stories;
 
@@ -26,7 +27,9 @@ fn main() -> ExitCode {
     let real = trials(&Place::Real(assets.unwrap_or_default()));
     let real = real.into_iter().map(|trial| (trial, without));
     let sandbox = trials(&Place::Sandbox).into_iter().map(|trial| (trial, false));
-    let all = sandbox.chain(real).map(|(trial, without)| {
+    let lives =
+        trial("agents live on while channel and version change under them", &Place::Sandbox, lives::transitions);
+    let all = sandbox.chain([(lives, false)]).chain(real).map(|(trial, without)| {
         let without = without || (no_kubectl && trial.name().contains(KUBECTL));
         trial.with_ignored_flag(without)
     });

@@ -7,9 +7,10 @@ use operator::execute::{Event, ExecuteError, Executor, Installed};
 use operator::object::{Objects, Place, RequestError};
 use operator::plan::{Goal, Hold, Plan, Step};
 use operator::prove::{Claim, NotProven};
+use operator::status::Reason;
 use operator::survey;
 use ownership::Profile;
-use ownership::spec::{Action, Channel, Enforcement, ServiceAccount};
+use ownership::spec::{Action, Channel, Enforcement, OwnNode, ServiceAccount};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -21,6 +22,10 @@ use crate::output::table::{Cell, Table};
 use crate::output::{json, yaml};
 use crate::progress::Progress;
 use crate::{Console, Exit, profiles};
+
+/// The minor version from which on tokens name their node (the feature gate ServiceAccountTokenPodNodeInfo in
+/// `pkg/features/kube_features.go`).
+const CLAIMS_SINCE: u32 = 32;
 
 /// How long `--wait` waits.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -64,6 +69,12 @@ pub(crate) struct Arguments {
     /// Where images come from
     #[arg(long, value_name = "REGISTRY", default_value_t = Settings::default().registry)]
     registry: String,
+    /// Run the operator and controllers on any node, where the control plane takes no pods
+    #[arg(long)]
+    any_node: bool,
+    /// Keep KubeVirt at its version while a Strict profile's guard cannot be had
+    #[arg(long)]
+    hold_upgrades: bool,
     /// How to print
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -108,9 +119,9 @@ pub(crate) fn ended(console: &mut Console<'_>, error: &anyhow::Error) -> Exit {
     }
     match error.downcast_ref::<ExecuteError>() {
         Some(ExecuteError::Foreign(_) | ExecuteError::Contested(_)) => Exit::Finding,
-        Some(ExecuteError::NotProven(NotProven::Request(_) | NotProven::NoAnswer(_) | NotProven::Nothing(_))) => {
-            Exit::Unknown
-        }
+        Some(ExecuteError::NotProven(
+            NotProven::Request(_) | NotProven::NoAnswer(_) | NotProven::Nothing(_) | NotProven::Unjudged(_),
+        )) => Exit::Unknown,
         Some(ExecuteError::NotProven(_)) => Exit::Finding,
         _ if error.downcast_ref::<Refused>().is_some() => Exit::Finding,
         _ => Exit::Unknown,
@@ -158,7 +169,8 @@ impl Arguments {
             anyhow::anyhow!(lines.join("\n"))
         })?;
         let registry = self.registry.trim_end_matches('/').to_owned();
-        let settings = Settings { namespace: self.namespace.clone(), registry, ..Settings::default() };
+        let settings =
+            Settings { namespace: self.namespace.clone(), registry, any_node: self.any_node, ..Settings::default() };
         let installation = Installation { profile, settings };
         supported(&installation)?;
         Ok(installation)
@@ -196,6 +208,9 @@ impl Arguments {
         };
         if let Some(conflict) = survey::conflict(&goal.installation, &others) {
             return Err(Refused(conflict).into());
+        }
+        if self.is_static && profile.node() == OwnNode::Own {
+            warn_of_claims(&objects.version().await?, console);
         }
         if goal.installation.is_ours() {
             return Ok(());
@@ -275,44 +290,65 @@ impl Arguments {
         console: &mut Console<'_>,
     ) -> anyhow::Result<Exit> {
         let row = Row::of_installed(goal, installed, objects).await;
-        status::print(console, &[row], self.output)?;
+        status::print(console, std::slice::from_ref(&row), self.output)?;
         if let Some(pending) = &installed.pending {
             console.say(format_args!(
                 "{pending} is not ready yet: run it again, or with --wait, to take away what is not needed any more"
             ));
         }
-        if let Some(hold) = installed.hold {
-            console.say(word(hold));
-        }
-        let permissive = goal.installation.profile.enforcement() == Enforcement::Permissive;
-        Ok(match () {
-            () if installed.proven.is_some() || installed.hold == Some(Hold::Trial) => Exit::Fine,
-            () if installed.unguarded && permissive => {
-                console.say("warning: rolled out without a guard, as enforcement: Permissive says; Kubernetes 1.30 serves what it needs");
-                Exit::Fine
+        Ok(verdict(&row, goal, console))
+    }
+
+    /// One object after the other. A definition takes a moment to be served, and what is on its way out to be gone.
+    async fn apply(
+        &self,
+        objects: &Objects,
+        goal: &Goal,
+        wanted: &[Value],
+        console: &mut Console<'_>,
+        mut did: impl FnMut(),
+    ) -> anyhow::Result<()> {
+        let (end, mut last) = (Instant::now() + Duration::from_secs(60), None);
+        loop {
+            let found = objects.find(wanted.iter().map(Place::of)).await?;
+            let steps = goal.steps(wanted.iter().cloned(), &found).map_err(ExecuteError::from)?;
+            let written = match steps.first() {
+                None => return Ok(()),
+                Some(Step::Apply { object, .. }) => objects.apply(object).await,
+                Some(step) if Instant::now() >= end => return Err(Refused(format!("{step}: it is still there")).into()),
+                Some(_) => {
+                    sleep(Duration::from_millis(500)).await;
+                    continue;
+                }
+            };
+            match written {
+                Ok(()) => {
+                    console.say(harmless(&steps[0].to_string()));
+                    did();
+                    let place = steps[0].place();
+                    if let Some(place) = place.clone().filter(|_| place == last) {
+                        return Err(ExecuteError::Contested(place).into());
+                    }
+                    last = place;
+                }
+                Err(error) if error.may_pass() && Instant::now() < end => sleep(Duration::from_millis(500)).await,
+                Err(error) => return Err(error.into()),
             }
-            () => Exit::Finding,
-        })
+        }
     }
 
     /// Installs the operator and gives it the profile.
     async fn hand_over(&self, objects: &Objects, goal: &Goal, console: &mut Console<'_>) -> anyhow::Result<Exit> {
         let wanted = operators(goal);
         let bar = Progress::new(console.look.progress, wanted.len() as u64, "objects");
-        let found = objects.find(wanted.iter().map(Place::of)).await?;
-        for step in goal.steps(wanted, &found).map_err(ExecuteError::from)? {
-            let Step::Apply { object, .. } = &step else { continue };
-            console.say(harmless(&step.to_string()));
-            apply(objects, object).await?;
-            bar.step();
-        }
+        self.apply(objects, goal, &wanted, console, || bar.step()).await?;
         bar.finish();
         let name = goal.installation.profile.name();
         let end = Instant::now() + if self.wait { PATIENCE } else { Duration::ZERO };
         loop {
             let rows = status::rows(objects, Some(name)).await?;
-            let done = rows.iter().all(Row::is_enforced);
-            if done || Instant::now() >= end {
+            let row = rows.first().filter(|row| row.is_settled());
+            if row.is_some() || Instant::now() >= end {
                 status::print(console, &rows, self.output)?;
                 if !self.wait {
                     console.say(format_args!(
@@ -320,10 +356,45 @@ impl Arguments {
                     ));
                     return Ok(Exit::Fine);
                 }
-                return Ok(if done { Exit::Fine } else { Exit::Finding });
+                return Ok(row.map_or(Exit::Finding, |row| verdict(row, goal, console)));
             }
             sleep(Duration::from_secs(1)).await;
         }
+    }
+}
+
+/// What came of it is as good as what was asked for, or it is not.
+fn verdict(row: &Row, goal: &Goal, console: &mut Console<'_>) -> Exit {
+    let is_permissive = goal.installation.profile.enforcement() == Enforcement::Permissive;
+    match () {
+        () if row.is(Reason::GuardProven) => Exit::Fine,
+        () if row.is(Reason::TrialMode) => {
+            console.say(word(Hold::Trial));
+            Exit::Fine
+        }
+        () if row.is(Reason::PolicyNotServed) && is_permissive => {
+            console.say("warning: rolled out without a guard, as enforcement: Permissive says; Kubernetes 1.30 serves what it needs");
+            Exit::Fine
+        }
+        () => {
+            if row.is(Reason::PolicyNotServed) {
+                console.say(word(Hold::NotServed));
+            }
+            Exit::Finding
+        }
+    }
+}
+
+/// The operator sees its own token; from here none is seen.
+fn warn_of_claims(version: &str, console: &mut Console<'_>) {
+    let minor = version.trim_start_matches('v').split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    if minor.is_none_or(|minor| (30..CLAIMS_SINCE).contains(&minor)) {
+        let version = harmless(version);
+        console.say(format_args!(
+            "warning: tokens of this cluster ({version}) may not name their node, as they do from Kubernetes 1.{CLAIMS_SINCE} on: \
+             the guard then refuses every write of the agent; without --static the operator looks at a token first; \
+             or say `node: OwnIfClaimed` in the profile"
+        ));
     }
 }
 
@@ -332,17 +403,6 @@ fn operators(goal: &Goal) -> Vec<Value> {
     let mut objects = goal.installation.operator();
     objects.push(goal.installation.agent_profile());
     objects
-}
-
-/// A definition takes a moment to be served.
-async fn apply(objects: &Objects, object: &Value) -> anyhow::Result<()> {
-    let end = Instant::now() + Duration::from_secs(30);
-    loop {
-        match objects.apply(object).await {
-            Err(error) if error.may_pass() && Instant::now() < end => sleep(Duration::from_millis(500)).await,
-            result => return Ok(result?),
-        }
-    }
 }
 
 fn supported(installation: &Installation) -> anyhow::Result<()> {

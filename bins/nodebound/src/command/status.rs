@@ -1,13 +1,14 @@
 //! `nodebound status`: what is enforced, since when, and how that is known.
 
 use anyhow::Context as _;
+use api::AgentProfile;
 use clap::Args;
 use manifests::install::{Installation, Part, Settings};
 use operator::execute::Installed;
 use operator::object::{Objects, Place, RequestError};
 use operator::plan::Goal;
 use operator::prove::{Claim, Connect, Ground, NotProven, prove};
-use operator::status::{ENFORCED, condition};
+use operator::status::{ENFORCED, PROGRESSING, Reason, condition};
 use operator::{rollout, survey};
 use ownership::Profile;
 use ownership::guard::Guard;
@@ -51,11 +52,18 @@ pub(crate) struct Row {
     agents: rollout::Count,
     /// Since the API server started, our own probes included; `None` where its metrics may not be read.
     refusals_at_most: Option<u64>,
+    /// Whether the operator has done all that it can for the profile as it is now.
+    #[serde(skip)]
+    settled: bool,
 }
 
 impl Row {
-    pub(crate) fn is_enforced(&self) -> bool {
-        self.enforced == Some(true)
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    pub(crate) fn is(&self, reason: Reason) -> bool {
+        self.reason == format!("{reason:?}")
     }
 
     /// What was just installed, where no operator says it.
@@ -82,6 +90,7 @@ impl Row {
             since: None,
             evidence: "no operator has looked at it; try --prove".to_owned(),
             agents: rollout::Count::default(),
+            settled: false,
         }
     }
 
@@ -143,6 +152,7 @@ pub(crate) async fn rows(objects: &Objects, only: Option<&str>) -> anyhow::Resul
             Ok((profile, object)) => {
                 let mut row = Row::of(profile, metrics.as_deref());
                 row.agents = agents(objects, profile).await?;
+                row.settled = is_settled(object);
                 if let Some(enforced) = object.status.as_ref().and_then(|status| condition(status, ENFORCED)) {
                     let holds = [("True", Some(true)), ("False", Some(false))];
                     let holds =
@@ -168,7 +178,15 @@ fn invalid(name: &str, error: &str) -> Row {
         evidence: error.to_owned(),
         agents: rollout::Count::default(),
         refusals_at_most: None,
+        settled: false,
     }
+}
+
+/// Whether nothing is to come for what the profile says now.
+fn is_settled(object: &AgentProfile) -> bool {
+    let Some(status) = &object.status else { return false };
+    let progressing = condition(status, PROGRESSING).is_none_or(|progressing| progressing.status != "False");
+    status.observed_generation == object.metadata.generation && !progressing
 }
 
 /// How many of our agents run; those of somebody else are not ours to count.

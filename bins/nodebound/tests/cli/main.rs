@@ -6,11 +6,13 @@ mod bad_input;
 mod check;
 mod comparison;
 mod demo;
+mod installation;
 mod recorded;
 mod render;
 mod suites;
 mod surface;
 mod verify;
+mod versions;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! Like the guards, the objects carry every field that the API server would default. They come in parts, because their
 //! order matters: nothing is granted before the guard that limits it has been seen to refuse.
 
+mod hold;
 mod operator;
 mod policies;
 mod rights;
@@ -42,6 +43,10 @@ pub struct Settings {
     pub pull_secrets: Vec<String>,
     /// How many controllers there are, of which one leads.
     pub replicas: u32,
+    /// Whether controllers and operators run on any node, for clusters whose control plane takes no pods.
+    pub any_node: bool,
+    /// Whether a guarded product is kept at its version while its guard cannot be had.
+    pub hold_upgrades: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +58,8 @@ impl Default for Settings {
             digests: Vec::new(),
             pull_secrets: Vec::new(),
             replicas: 2,
+            any_node: false,
+            hold_upgrades: false,
         }
     }
 }
@@ -133,7 +140,7 @@ impl Installation {
     /// The operator with what it needs: it installs all the rest.
     #[must_use]
     pub fn operator(&self) -> Vec<Value> {
-        operator::objects(self).into_iter().map(|object| self.labelled(object)).collect()
+        operator::objects(self).into_iter().map(Self::labelled).collect()
     }
 
     /// The objects of one part.
@@ -148,7 +155,7 @@ impl Installation {
             Part::Agents if self.is_ours() => workloads::agents(self),
             _ => Vec::new(),
         };
-        objects.into_iter().map(|object| self.labelled(object)).collect()
+        objects.into_iter().map(Self::labelled).collect()
     }
 
     fn all_guards(&self) -> Vec<Value> {
@@ -163,7 +170,7 @@ impl Installation {
             objects.push(self.namespace());
         }
         if self.profile.beats_by_lease() {
-            objects.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HEARTBEATS}}));
+            objects.push(heartbeats());
         }
         objects.extend(self.is_ours().then(|| self.service_account(AGENT)));
         objects.extend(self.is_controlled().then(|| self.service_account(CONTROLLER)));
@@ -199,20 +206,25 @@ impl Installation {
             "metadata": {"name": self.profile.name()}, "spec": self.profile.spec()})
     }
 
-    fn labelled(&self, mut object: Value) -> Value {
+    /// The same for every profile: some objects are those of several.
+    fn labelled(mut object: Value) -> Value {
         let mut labels = match object["metadata"]["labels"].take() {
             Value::Object(labels) => labels,
             _ => serde_json::Map::new(),
         };
-        let component = format!("nodebound-{}", self.profile.name());
         for (key, value) in
-            [MANAGED_BY, ("app.kubernetes.io/name", "nodebound"), ("app.kubernetes.io/part-of", &component)]
+            [MANAGED_BY, ("app.kubernetes.io/name", "nodebound"), ("app.kubernetes.io/part-of", "nodebound")]
         {
             labels.insert(key.to_owned(), json!(value));
         }
         object["metadata"]["labels"] = Value::Object(labels);
         object
     }
+}
+
+/// The namespace of heartbeats.
+fn heartbeats() -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HEARTBEATS}})
 }
 
 /// What an object is: the way to find it again.

@@ -2,75 +2,75 @@
 
 use serde_json::{Value, json};
 
-use super::rights::{self, Right, right};
-use super::{Installation, PROBE, workloads};
+use super::rights::{self, Rights, right};
+use super::{Installation, PROBE, heartbeats, workloads};
 
 /// The account of the operator.
 pub const OPERATOR: &str = "nodebound-operator";
 
-const WRITE: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
-const MAKE: &[&str] = &["get", "list", "create", "patch"];
+/// Installed, watched, repaired, and taken away again.
+const KEEP: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+/// The same of what is looked at only with the others.
+const BESIDE: &[&str] = &["get", "create", "update", "patch", "delete"];
+/// What is never taken away.
+const MAKE: &[&str] = &["get", "create", "patch"];
 
 pub(super) fn objects(installation: &Installation) -> Vec<Value> {
     let mut objects = Installation::definitions(true);
     objects.extend([installation.namespace(), installation.service_account(OPERATOR)]);
+    // Its rights there are no rights on the Leases of others.
+    objects.extend((installation.is_ours() || installation.profile.beats_by_lease()).then(heartbeats));
     objects.extend(limits(installation));
     objects.extend(roles(installation));
     objects.extend(workloads::operator(installation));
     objects
 }
 
-/// What it installs, and what it grants: nobody may grant what he has not.
+/// What it installs, and what it grants.
 fn roles(installation: &Installation) -> Vec<Value> {
     let (rbac, admission) = ("rbac.authorization.k8s.io", "admissionregistration.k8s.io");
     let account = installation.profile.service_account();
     let mut everywhere = vec![
-        right("nodebound.io", "agentprofiles", &["get", "list", "watch"]),
+        right("nodebound.io", "agentprofiles", &["list", "watch"]),
         right("nodebound.io", "agentprofiles/status", &["patch"]),
         right("nodebound.io", "shadownodes", &["get", "create"]),
         right("apiextensions.k8s.io", "customresourcedefinitions", &["get", "list", "watch", "create", "patch"]),
-        right(admission, "validatingadmissionpolicies", WRITE),
-        right(admission, "validatingadmissionpolicybindings", WRITE),
-        right(rbac, "clusterroles", WRITE),
-        right(rbac, "clusterrolebindings", WRITE),
-        right(rbac, "roles", WRITE),
-        right(rbac, "rolebindings", WRITE),
-        right("", "namespaces", MAKE),
+        right(admission, "validatingadmissionpolicies", KEEP),
+        right(admission, "validatingadmissionpolicybindings", KEEP),
+        right(rbac, "clusterroles", KEEP),
+        right(rbac, "clusterrolebindings", KEEP),
+        right(rbac, "roles", KEEP),
+        right(rbac, "rolebindings", KEEP),
+        right("", "namespaces", &["get", "patch"]),
         right("", "serviceaccounts", MAKE),
         right("", "nodes", &["list"]),
-        right("", "pods", &["list"]),
         right("", "events", &["create"]),
         right("kubevirt.io", "kubevirts", &["list"]),
     ];
-    everywhere.extend(merged(rights::claims().into_iter().chain(rights::all(installation))));
+    if !installation.is_ours() {
+        let holds = installation.settings.hold_upgrades;
+        let verbs: &[&str] = if holds { BESIDE } else { &["get", "delete"] };
+        everywhere.push(right(admission, "validatingwebhookconfigurations", verbs));
+    }
+    everywhere.extend(rights::claims());
     let here = vec![
-        right("apps", "daemonsets", WRITE),
-        right("apps", "deployments", WRITE),
-        right("policy", "poddisruptionbudgets", WRITE),
-        right("", "configmaps", WRITE),
+        right("apps", "daemonsets", KEEP),
+        right("apps", "deployments", KEEP),
+        right("policy", "poddisruptionbudgets", BESIDE),
+        right("", "configmaps", &["get", "create", "update", "patch"]),
         right("coordination.k8s.io", "leases", &["get", "create", "update"]),
     ];
-    let beside_agents = vec![right("", "serviceaccounts", &["impersonate"]).on(&account.name)];
-    let namespace = &installation.settings.namespace;
-    [
-        installation.role(OPERATOR, "operator", None, everywhere),
-        installation.role(OPERATOR, "operator", Some(namespace), here),
-        installation.role(OPERATOR, "operator-agents", Some(&account.namespace), beside_agents),
-    ]
-    .into_iter()
-    .flat_map(rights::Role::objects)
-    .collect()
-}
-
-/// Each right once.
-fn merged(rights: impl Iterator<Item = Right>) -> Vec<Right> {
-    let mut once: Vec<Right> = Vec::new();
-    for right in rights {
-        if !once.iter().any(|known| known.rule() == right.rule()) {
-            once.push(right);
-        }
+    let beside_agents =
+        vec![right("", "serviceaccounts", &["impersonate"]).on(&account.name), right("", "pods", &["list"])];
+    let mut all = Rights::from([(None, everywhere), (Some(installation.settings.namespace.clone()), here)]);
+    all.entry(Some(account.namespace.clone())).or_default().extend(beside_agents);
+    for (namespace, rights) in rights::all(installation) {
+        all.entry(namespace).or_default().extend(rights);
     }
-    once
+    let roles = rights::once(all)
+        .into_iter()
+        .map(|(namespace, rights)| installation.role(OPERATOR, "operator", namespace.as_deref(), rights));
+    roles.flat_map(rights::Role::objects).collect()
 }
 
 /// What it holds in order to grant it is not for its own use: it writes no Node, and binds nobody but ours.

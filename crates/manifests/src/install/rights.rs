@@ -4,6 +4,7 @@ use ownership::guard::HEARTBEATS;
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use ownership::spec::Channel;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 use super::{AGENT, CONTROLLER, Installation, PROBE};
 
@@ -19,18 +20,24 @@ pub(super) const CLAIMS: [(&str, &str); 4] =
 pub(super) struct Right {
     group: &'static str,
     resource: String,
-    verbs: &'static [&'static str],
+    verbs: Vec<&'static str>,
     names: Vec<String>,
 }
 
-pub(super) fn right(group: &'static str, resource: impl Into<String>, verbs: &'static [&'static str]) -> Right {
-    Right { group, resource: resource.into(), verbs, names: Vec::new() }
+pub(super) fn right(group: &'static str, resource: impl Into<String>, verbs: &[&'static str]) -> Right {
+    Right { group, resource: resource.into(), verbs: verbs.to_vec(), names: Vec::new() }
 }
 
 impl Right {
     pub(super) fn on(mut self, name: &str) -> Self {
         self.names.push(name.to_owned());
         self
+    }
+
+    /// Whether whoever has this has a right to those verbs there.
+    fn is_about(&self, other: &Self) -> bool {
+        let all = self.names.is_empty() || self.names == other.names;
+        all && (self.group, &self.resource) == (other.group, &other.resource)
     }
 
     pub(super) fn rule(&self) -> Value {
@@ -69,26 +76,57 @@ impl Role {
     }
 }
 
-/// What probes may try: what the agents write by way of the channel.
-pub(super) fn probes(installation: &Installation) -> Vec<Value> {
-    probing(installation).into_iter().flat_map(Role::objects).collect()
+/// What decides over rights.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// Publications go by ShadowNodes.
+    shadow: bool,
+    /// Heartbeats are Leases.
+    leases: bool,
+    /// Who is alive is told by pods.
+    pods: bool,
+    /// There is a controller.
+    controlled: bool,
 }
 
-fn probing(installation: &Installation) -> Vec<Role> {
+impl Ways {
+    fn of(installation: &Installation) -> Self {
+        Self {
+            shadow: installation.profile.channel() == Channel::ShadowNode,
+            leases: installation.profile.beats_by_lease(),
+            pods: installation.watches_pods(),
+            controlled: installation.is_controlled(),
+        }
+    }
+
+    /// Those that a profile may go one day.
+    fn all(installation: &Installation) -> Vec<Self> {
+        let direct = Self { shadow: false, pods: true, controlled: true, ..Self::of(installation) };
+        let [by_lease, shadow] = [false, true].map(|shadow| Self { shadow, leases: true, ..direct });
+        if installation.is_ours() { vec![by_lease, shadow] } else { vec![direct] }
+    }
+}
+
+/// What probes may try: what the agents write by way of the channel.
+pub(super) fn probes(installation: &Installation) -> Vec<Value> {
+    probing(installation, Ways::of(installation)).into_iter().flat_map(Role::objects).collect()
+}
+
+fn probing(installation: &Installation, ways: Ways) -> Vec<Role> {
     let name = format!("nodebound-{}-probe", installation.profile.name());
     let subject = json!({"kind": "Group", "apiGroup": GROUP, "name": PROBE});
-    let of_leases = installation.profile.beats_by_lease().then(|| Role {
+    let of_leases = ways.leases.then(|| Role {
         name: name.clone(),
         namespace: Some(HEARTBEATS.to_owned()),
         rights: vec![right("coordination.k8s.io", "leases", &["get", "patch"])],
         subject: subject.clone(),
     });
     let nodes = right("", "nodes", &["get", "patch"]);
-    let rights = match installation.profile.channel() {
-        Channel::ShadowNode => vec![shadow_nodes()],
-        _ if installation.is_ours() => vec![nodes],
+    let rights = match () {
+        () if ways.shadow => vec![shadow_nodes()],
+        () if installation.is_ours() => vec![nodes],
         // A policy of somebody else may hide from probes of Nodes what ours would say.
-        _ => vec![nodes, right("", "nodes/status", &["patch"])],
+        () => vec![nodes, right("", "nodes/status", &["patch"])],
     };
     let everywhere = Role { name, namespace: None, rights, subject };
     [everywhere].into_iter().chain(of_leases).collect()
@@ -109,55 +147,84 @@ pub(super) fn claims() -> Vec<Right> {
 
 /// What the accounts may do that are ours.
 pub(super) fn accounts(installation: &Installation) -> Vec<Value> {
-    granted(installation).into_iter().flat_map(Role::objects).collect()
+    granted(installation, Ways::of(installation)).into_iter().flat_map(Role::objects).collect()
 }
 
-/// Everything that is granted: nobody may grant what he has not.
-pub(super) fn all(installation: &Installation) -> Vec<Right> {
-    granted(installation).into_iter().chain(probing(installation)).flat_map(|role| role.rights).collect()
+/// By namespace, or everywhere: what somebody may do.
+pub(super) type Rights = BTreeMap<Option<String>, Vec<Right>>;
+
+/// Everything that is granted, whatever the profile says one day: nobody may grant what he has not.
+pub(super) fn all(installation: &Installation) -> Rights {
+    let mut all = Rights::new();
+    for ways in Ways::all(installation) {
+        for role in granted(installation, ways).into_iter().chain(probing(installation, ways)) {
+            all.entry(role.namespace).or_default().extend(role.rights);
+        }
+    }
+    all
 }
 
-fn granted(installation: &Installation) -> Vec<Role> {
+/// Each right once, and none in a namespace that is given everywhere.
+pub(super) fn once(rights: Rights) -> Rights {
+    let mut once = Rights::new();
+    for (namespace, rights) in rights {
+        let everywhere = once.get(&None).cloned().unwrap_or_default();
+        let mut of_namespace: Vec<Right> = Vec::new();
+        for mut right in rights {
+            let known = everywhere.iter().chain(&of_namespace).filter(|known| known.is_about(&right));
+            let given: Vec<&str> = known.flat_map(|known| known.verbs.clone()).collect();
+            right.verbs.retain(|verb| !given.contains(verb));
+            if right.verbs.is_empty() {
+                continue;
+            }
+            match of_namespace.iter_mut().find(|known| known.is_about(&right) && known.names == right.names) {
+                Some(known) => known.verbs.append(&mut right.verbs),
+                None => of_namespace.push(right),
+            }
+        }
+        once.insert(namespace, of_namespace);
+    }
+    once
+}
+
+fn granted(installation: &Installation, ways: Ways) -> Vec<Role> {
     let mut roles = Vec::new();
     if installation.is_ours() {
-        roles.extend(agent(installation));
+        roles.extend(agent(installation, ways));
     }
-    if installation.is_controlled() {
-        roles.extend(controller(installation));
+    if ways.controlled {
+        roles.extend(controller(installation, ways));
     }
     roles
 }
 
-fn agent(installation: &Installation) -> Vec<Role> {
-    let by_shadow = installation.profile.channel() == Channel::ShadowNode;
+fn agent(installation: &Installation, ways: Ways) -> Vec<Role> {
     // An agent that publishes by another object writes no Node.
-    let nodes = right("", "nodes", if by_shadow { &["get"] } else { &["get", "patch"] });
+    let nodes = right("", "nodes", if ways.shadow { &["get"] } else { &["get", "patch"] });
     let mut everywhere = vec![nodes, right("kubevirt.io", "kubevirts", &["list"])];
-    everywhere.extend(by_shadow.then(shadow_nodes));
+    everywhere.extend(ways.shadow.then(shadow_nodes));
     let role = |namespace: Option<&str>, rights| installation.role(AGENT, "agent", namespace, rights);
     let mut roles = vec![role(None, everywhere), role(Some(EVENTS), vec![right("", "events", &["create"])])];
-    if installation.profile.beats_by_lease() {
+    if ways.leases {
         let leases = right("coordination.k8s.io", "leases", &["get", "patch"]);
         roles.push(role(Some(HEARTBEATS), vec![leases]));
     }
     roles
 }
 
-fn controller(installation: &Installation) -> Vec<Role> {
-    let profile = &installation.profile;
-    let account = profile.service_account();
-    let by_shadow = profile.channel() == Channel::ShadowNode;
+fn controller(installation: &Installation, ways: Ways) -> Vec<Role> {
+    let account = installation.profile.service_account();
     let mut everywhere = vec![
         right("", "nodes", &["get", "list", "watch", "patch"]),
         right("nodebound.io", "agentprofiles", &["list", "watch"]),
     ];
     let mut beside_agents = Vec::new();
-    if by_shadow {
+    if ways.shadow {
         everywhere.push(right("nodebound.io", "shadownodes", &["get", "list", "watch", "create", "delete"]));
         everywhere.extend(claims());
         beside_agents.push(right("", "serviceaccounts", &["impersonate"]).on(&account.name));
     }
-    if installation.watches_pods() {
+    if ways.pods {
         beside_agents.push(right("", "pods", &["list", "watch"]));
         beside_agents.push(right("apps", "daemonsets", &["list", "watch"]));
     }
@@ -169,7 +236,7 @@ fn controller(installation: &Installation) -> Vec<Role> {
         role("controller", Some(&installation.settings.namespace), vec![election, right("", "events", &["create"])]),
         role("controller-agents", Some(&account.namespace), beside_agents),
     ];
-    if profile.beats_by_lease() {
+    if ways.leases {
         let leases = right("coordination.k8s.io", "leases", &["get", "list", "watch", "create", "delete"]);
         roles.push(role("controller", Some(HEARTBEATS), vec![leases]));
     }

@@ -106,7 +106,7 @@ pub(super) fn controller(installation: &Installation) -> Vec<Value> {
         format!("--adopt={AGENT}"),
         format!("--listen=0.0.0.0:{PORT}"),
     ];
-    on_control_plane(installation, Program::Controller, arguments, "256Mi")
+    deployment(installation, Program::Controller, arguments, "256Mi")
 }
 
 /// The operator, likewise.
@@ -117,23 +117,20 @@ pub(super) fn operator(installation: &Installation) -> Vec<Value> {
         format!("--tag={}", settings.tag),
         format!("--replicas={}", settings.replicas),
     ];
+    let switches = [(settings.any_node, "--any-node"), (settings.hold_upgrades, "--hold-upgrades")];
+    arguments.extend(switches.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned()));
     arguments.extend(settings.digests.iter().map(|(program, digest)| format!("--digest={}={digest}", program.name())));
     arguments.extend(settings.pull_secrets.iter().map(|secret| format!("--pull-secret={secret}")));
     arguments.push(format!("--listen=0.0.0.0:{PORT}"));
-    on_control_plane(installation, Program::Operator, arguments, "128Mi")
+    deployment(installation, Program::Operator, arguments, "128Mi")
 }
 
-fn on_control_plane(
+fn deployment(
     installation: &Installation,
     program: Program,
     arguments: Vec<String>,
     memory: &'static str,
 ) -> Vec<Value> {
-    let control_plane = json!({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"});
-    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
-        "nodeSelectorTerms": [{"matchExpressions": [control_plane.clone()]}]}}});
-    let mut toleration = control_plane;
-    toleration["effect"] = json!("NoSchedule");
     let pod = Pod {
         program,
         arguments,
@@ -142,8 +139,7 @@ fn on_control_plane(
         profile: false,
         requests: ["50m", "64Mi"],
         memory,
-        placement: map(json!({"affinity": affinity, "tolerations": [toleration],
-            "priorityClassName": "system-cluster-critical"})),
+        placement: map(placement(&installation.settings)),
         security: json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
             "runAsUser": USER, "runAsGroup": USER, "capabilities": {"drop": ["ALL"]},
             "seccompProfile": {"type": "RuntimeDefault"}}),
@@ -156,6 +152,19 @@ fn on_control_plane(
     let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata,
         "spec": {"maxUnavailable": 1, "selector": selector(program)}});
     vec![workload(installation, "Deployment", program, spec), budget]
+}
+
+fn placement(settings: &Settings) -> Value {
+    let mut placement = json!({"priorityClassName": "system-cluster-critical"});
+    if !settings.any_node {
+        let control_plane = json!({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"});
+        placement["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [control_plane.clone()]}]}}});
+        let mut toleration = control_plane;
+        toleration["effect"] = json!("NoSchedule");
+        placement["tolerations"] = json!([toleration]);
+    }
+    placement
 }
 
 fn workload(installation: &Installation, kind: &str, program: Program, spec: Value) -> Value {

@@ -1,20 +1,25 @@
 //! A cluster on the sandbox, with the testkit's workload controllers.
 
+use admission::{KubeVersion, UserInfo};
+use http::Request;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use kube::client::Body;
 use manifests::install::{AGENT, Installation, Settings};
 use operator::execute::{Event, ExecuteError, Executor, Installed};
 use operator::object::{Objects, Place};
 use operator::plan::{Goal, Step};
 use operator::prove::Claim;
 use operator::run::{Operator, Report};
-use sandbox::Sandbox;
+use sandbox::{Connection, Sandbox};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use testkit::Controllers;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+use tower_service::Service;
 
 pub const BY_SHADOW: &str =
     "  channel: ShadowNode\n  liveness: {source: Lease, mark: {label: kubevirt.io/schedulable, value: 'false'}}\n";
@@ -22,7 +27,26 @@ pub const BY_SHADOW: &str =
 pub struct Cluster {
     pub sandbox: Sandbox,
     pub objects: Objects,
+    way: Way,
     _controllers: Controllers,
+}
+
+/// A way to an API server that may become another one behind it.
+#[derive(Clone)]
+struct Way(Arc<Mutex<Connection>>);
+
+impl Service<Request<Body>> for Way {
+    type Response = <Connection as Service<Request<Body>>>::Response;
+    type Error = <Connection as Service<Request<Body>>>::Error;
+    type Future = <Connection as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.0.lock().unwrap().call(request)
+    }
 }
 
 impl Cluster {
@@ -37,8 +61,10 @@ impl Cluster {
             sandbox.plant(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name,
                 "labels": {"node-role.kubernetes.io/control-plane": ""}}}));
         }
-        let client = Client::new(sandbox.admin(), "default");
-        let cluster = Self { objects: Objects::new(client.clone()), sandbox, _controllers: Controllers::start(client) };
+        let way = Way(Arc::new(Mutex::new(sandbox.admin())));
+        let client = Client::new(way.clone(), "default");
+        let objects = Objects::new(client.clone());
+        let cluster = Self { objects, sandbox, way, _controllers: Controllers::start(client) };
         let group = "rbac.authorization.k8s.io";
         let rules = json!([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}]);
         let subject = json!({"kind": "ServiceAccount", "namespace": "kubevirt", "name": "kubevirt-handler"});
@@ -53,9 +79,25 @@ impl Cluster {
     }
 
     pub fn executor(&self) -> Executor {
-        let sandbox = self.sandbox.clone();
-        let connect = Box::new(move || Ok(Client::new(sandbox.admin(), "default")));
+        let way = self.way.clone();
+        let connect = Box::new(move || Ok(Client::new(way.clone(), "default")));
         Executor { objects: self.objects.clone(), connect, claim: Claim::Node, patience: Duration::from_secs(120) }
+    }
+
+    /// Whoever asks has a token with these claims from now on.
+    pub fn bears(&self, claims: &[&str]) {
+        let groups = ["system:masters", "system:authenticated"].map(str::to_owned).to_vec();
+        let extra = claims.iter().map(|claim| ((*claim).to_owned(), vec!["its".to_owned()])).collect();
+        let user = UserInfo { username: "operator".to_owned(), groups, extra, ..UserInfo::default() };
+        *self.way.0.lock().unwrap() = self.sandbox.connection_as(user);
+    }
+
+    /// The API server becomes one of another release, with the objects of before.
+    pub fn upgrade(&mut self, minor: u16) {
+        let settings = sandbox::Settings { version: KubeVersion::minor(minor), ..sandbox::Settings::default() };
+        let after = Sandbox::resume(settings, self.sandbox.snapshot()).unwrap();
+        *self.way.0.lock().unwrap() = after.admin();
+        std::mem::replace(&mut self.sandbox, after).drop_watches();
     }
 
     pub async fn install(&self, goal: &Goal) -> Result<Installed, ExecuteError> {
@@ -142,12 +184,20 @@ pub struct Looking {
 
 impl Looking {
     pub fn at(cluster: &Cluster) -> Self {
+        Self::through(cluster.executor())
+    }
+
+    pub fn through(executor: Executor) -> Self {
+        Self::with(executor, Settings::default())
+    }
+
+    pub fn with(executor: Executor, settings: Settings) -> Self {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let (kept, start) = (reports.clone(), Instant::now());
         let begin: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
         let operator = Operator::new(
-            Executor { patience: Duration::from_secs(5), ..cluster.executor() },
-            Settings::default(),
+            Executor { patience: Duration::from_secs(5), ..executor },
+            settings,
             Box::new(move || begin + start.elapsed()),
             Duration::from_secs(600),
             7,
@@ -180,16 +230,20 @@ impl Cluster {
         }
     }
 
-    /// Status, reason and message of a condition.
-    pub async fn condition(&self, profile: &str, of: &str) -> [String; 3] {
+    /// A profile as it is now.
+    pub async fn profile(&self, name: &str) -> Value {
         let place = Place {
             api_version: "nodebound.io/v1alpha1".to_owned(),
             kind: "AgentProfile".to_owned(),
             namespace: None,
-            name: profile.to_owned(),
+            name: name.to_owned(),
         };
-        let found = self.objects.find([place.clone()]).await.unwrap();
-        let conditions = found.get(&place).unwrap()["status"]["conditions"].clone();
+        self.objects.find([place.clone()]).await.unwrap().get(&place).unwrap().clone()
+    }
+
+    /// Status, reason and message of a condition.
+    pub async fn condition(&self, profile: &str, of: &str) -> [String; 3] {
+        let conditions = self.profile(profile).await["status"]["conditions"].clone();
         let condition = conditions.as_array().into_iter().flatten().find(|known| known["type"] == of).cloned();
         let condition = condition.unwrap_or_default();
         ["status", "reason", "message"].map(|field| condition[field].as_str().unwrap_or_default().to_owned())

@@ -2,7 +2,10 @@
 
 use crate::cluster::{Cluster, Looking, ours, theirs};
 use admission::KubeVersion;
+use manifests::install::Part;
+use operator::object::Place;
 use operator::run::Report;
+use ownership::identity::{NODE_NAME, POD_NAME};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -20,11 +23,14 @@ async fn a_profile_is_enforced_and_says_since_when_and_by_what() {
     assert_eq!(cluster.condition("p", "Degraded").await[..2], ["False".to_owned(), "AsExpected".to_owned()]);
 }
 
-/// Over an hour, with a proof every ten minutes.
+/// Over an hour, with a proof every ten minutes, of agents of ours and of somebody else, which have objects in common.
 #[tokio::test(start_paused = true)]
 async fn a_steady_state_writes_nothing() {
     let (cluster, goal) = (Cluster::new().await, ours(""));
     cluster.with_profile(&goal).await;
+    let mut other = theirs("").installation.agent_profile();
+    other["metadata"]["name"] = json!("other");
+    cluster.write_profile(other).await;
     let mut looking = Looking::at(&cluster);
     for _ in 0..3 {
         looking.operator.look().await.unwrap();
@@ -37,8 +43,11 @@ async fn a_steady_state_writes_nothing() {
         looking.operator.look().await.unwrap();
     }
     let proofs = looking.taken().iter().filter(|report| matches!(report, Report::Proven(_))).count();
-    assert!((5..=7).contains(&proofs), "{proofs}");
+    assert!((10..=14).contains(&proofs), "{proofs}");
     assert_eq!(cluster.writes().await, before);
+    for profile in ["p", "other"] {
+        assert_eq!(cluster.condition(profile, "Enforced").await[0], "True", "{profile}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,6 +75,8 @@ async fn what_somebody_changes_is_repaired_and_told() {
         let reports = looking.taken();
         assert!(reports.contains(&Report::Repaired("p".to_owned(), place.clone())), "{pointer}: {reports:?}");
         assert!(reports.contains(&Report::Proven("p".to_owned())), "{pointer}: proven again");
+        let told = ("GuardRepaired".to_owned(), format!("somebody had changed {place}; it is repaired"));
+        assert!(cluster.events().await.contains(&told), "{pointer}");
         let repaired = cluster.objects.find([place.clone()]).await.unwrap();
         let wanted = guards.iter().find(|object| object["kind"] == kind).unwrap();
         assert_eq!(repaired.get(&place).unwrap()["spec"], wanted["spec"], "{pointer}");
@@ -139,4 +150,47 @@ async fn clusters_of_every_age() {
         let sets = cluster.found(&goal).await.into_iter().filter(|place| place.kind == "DaemonSet").count();
         assert_eq!(sets == 1, has_agents, "1.{minor} {enforcement}");
     }
+}
+
+/// What the cluster was asked to enforce, is not able to, and is again and again asked whether it is by now: releases come and
+/// go under the operator, which stays. Events tell of each change, once.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_upgraded_is_guarded_by_what_it_serves() {
+    let (mut cluster, goal) = (Cluster::new().await, ours(""));
+    cluster.upgrade(28);
+    cluster.bears(&[POD_NAME]);
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    let releases = [
+        (28, "PolicyNotServed", None),
+        (29, "PolicyNotServed", None),
+        (30, "NodeClaimMissing", Some(true)),
+        (31, "NodeClaimMissing", Some(true)),
+        (32, "NodeClaimMissing", Some(true)),
+    ];
+    for (minor, reason, lenient) in releases {
+        cluster.upgrade(minor);
+        cluster.bears(if minor < 32 { &[POD_NAME] } else { &[POD_NAME, NODE_NAME] });
+        for _ in 0..3 {
+            looking.operator.look().await.unwrap();
+            sleep(Duration::from_secs(60)).await;
+        }
+        assert_eq!(cluster.condition("p", "Enforced").await[..2], ["False", reason], "1.{minor}");
+        assert_eq!(lets_unclaimed_pass(&cluster).await, lenient, "1.{minor}");
+    }
+    sleep(Duration::from_secs(62 * 60)).await;
+    looking.operator.look().await.unwrap();
+    assert_eq!(cluster.condition("p", "Enforced").await[..2], ["True", "GuardProven"]);
+    assert_eq!(lets_unclaimed_pass(&cluster).await, Some(false));
+    let mut told: Vec<String> = cluster.events().await.into_iter().map(|(reason, _)| reason).collect();
+    told.sort();
+    assert_eq!(told, ["GuardProven", "NodeClaimMissing", "PolicyNotServed"], "each once");
+}
+
+/// Whether the guard, if there is one, lets tokens pass that name no node.
+async fn lets_unclaimed_pass(cluster: &Cluster) -> Option<bool> {
+    let guards = ours("").installation.objects(Part::Guards);
+    let place = Place::of(&guards[0]);
+    let found = cluster.objects.find([place.clone()]).await.unwrap();
+    found.get(&place).map(|policy| policy["spec"].to_string().contains("!variables.claimed"))
 }

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cluster;
+mod hold;
 mod install;
 mod looks;
+mod replicas;
+mod rights;
 mod transitions;

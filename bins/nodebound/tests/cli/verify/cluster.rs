@@ -199,9 +199,26 @@ impl Cluster {
         }
     }
 
+    /// Runs beside the cluster until it is dropped. Clients are made within.
+    pub(crate) fn beside<F: Future<Output = ()> + Send + 'static>(&self, work: impl FnOnce() -> F) {
+        let _inside = self.runtime.enter();
+        self.runtime.spawn(work());
+    }
+
     /// How often the store was written.
     pub(crate) fn revision(&self) -> u64 {
         serde_json::to_value(self.sandbox.snapshot()).unwrap()["revision"].as_u64().unwrap()
+    }
+
+    /// A label of every Node's, as if this field manager had written it.
+    pub(crate) fn label(&self, manager: &str, key: &str) {
+        for name in stage::NODES {
+            let path = format!("/api/v1/nodes/{name}?fieldManager={manager}");
+            let body = json!({"metadata": {"labels": {key: "1"}}});
+            let media_type = "application/merge-patch+json".to_owned();
+            let sent = Sent { media_type, ..Sent::json("PATCH", path, body) };
+            self.runtime.block_on(async { stage::asked(&self.inside(), &sent).await }).unwrap();
+        }
     }
 
     /// An object as it is now, or nothing.
@@ -226,6 +243,12 @@ impl Cluster {
         let kubeconfig = self.file("kubeconfig").display().to_string();
         let first = ["verify", "--profile", "kubevirt", "--kubeconfig", &kubeconfig];
         first.iter().chain(more).map(ToString::to_string).collect()
+    }
+
+    /// Any command with the kubeconfig.
+    pub(crate) fn run(&self, command: &[&str]) -> Outcome {
+        let kubeconfig = self.file("kubeconfig").display().to_string();
+        nodebound(command.iter().chain(&["--kubeconfig", &kubeconfig]))
     }
 
     pub(crate) fn verify(&self, more: &[&str]) -> Outcome {

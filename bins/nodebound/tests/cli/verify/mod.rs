@@ -2,7 +2,7 @@
 
 mod bad_input;
 mod beside;
-mod cluster;
+pub(crate) mod cluster;
 mod formats;
 mod means;
 mod writes;

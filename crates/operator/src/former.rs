@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::object::{Found, Place};
-use crate::plan::{Foreign, Goal, Step, is_ours};
+use crate::plan::{Foreign, Goal, Step, is_of_another, is_ours};
 use crate::rollout;
 
 /// What the same profile would have installed by another channel, or without liveness.
@@ -26,9 +26,9 @@ fn variants(installation: &Installation) -> Vec<Installation> {
 }
 
 /// By place, the objects of the other channels; definitions, namespaces and accounts stay.
-fn objects(goal: &Goal) -> BTreeMap<Place, (Part, Vec<Value>)> {
+fn objects(installation: &Installation) -> BTreeMap<Place, (Part, Vec<Value>)> {
     let mut all: BTreeMap<Place, (Part, Vec<Value>)> = BTreeMap::new();
-    for variant in variants(&goal.installation) {
+    for variant in variants(installation) {
         for part in Part::ALL.into_iter().filter(|part| *part != Part::Ground) {
             for object in variant.objects(part) {
                 all.entry(Place::of(&object)).or_insert((part, Vec::new())).1.push(object);
@@ -36,15 +36,15 @@ fn objects(goal: &Goal) -> BTreeMap<Place, (Part, Vec<Value>)> {
         }
     }
     // What holds back upgrades is there only as long as the guard cannot be had.
-    if let Some(hold) = goal.installation.hold() {
+    if let Some(hold) = installation.hold() {
         all.insert(Place::of(&hold), (Part::Guards, Vec::new()));
     }
     all
 }
 
 /// Where something may be left.
-pub(crate) fn places(goal: &Goal) -> impl Iterator<Item = Place> + use<> {
-    objects(goal).into_keys()
+pub(crate) fn places(installation: &Installation) -> impl Iterator<Item = Place> + use<> {
+    objects(installation).into_keys()
 }
 
 /// A role with the rules that another channel needs, as long as they are there and pods of before may use them.
@@ -56,7 +56,7 @@ pub(crate) fn with_rights_of_both(goal: &Goal, mut object: Value, found: &Found)
     if rollout::unsettled(goal.places(), found).is_none() && is_latest(goal, found) {
         return object;
     }
-    let former = objects(goal).remove(&place).map(|(_, variants)| variants).unwrap_or_default();
+    let former = objects(&goal.installation).remove(&place).map(|(_, variants)| variants).unwrap_or_default();
     let of_former: Vec<&Value> = former.iter().filter_map(|variant| variant["rules"].as_array()).flatten().collect();
     let kept: Vec<Value> =
         there["rules"].as_array().into_iter().flatten().filter(|rule| of_former.contains(rule)).cloned().collect();
@@ -94,9 +94,12 @@ pub(crate) fn steps(goal: &Goal, found: &Found) -> Result<Vec<Step>, Foreign> {
     for (part, object) in goal.objects().filter(|(part, _)| matches!(part, Part::ProbeRights | Part::Rights)) {
         steps.extend(goal.step(part, object, found)?);
     }
-    let mut left: Vec<(Part, Place)> = objects(goal)
+    let mut left: Vec<(Part, Place)> = objects(&goal.installation)
         .into_iter()
-        .filter(|(place, _)| !wanted.contains(place) && found.get(place).is_some_and(is_ours))
+        .filter(|(place, _)| {
+            let is_removable = |object: &Value| is_ours(object) && !is_of_another(object, &goal.installation);
+            !wanted.contains(place) && found.get(place).is_some_and(is_removable)
+        })
         .map(|(place, (part, _))| (part, place))
         .collect();
     left.sort_by(|one, other| other.cmp(one));

@@ -1,6 +1,6 @@
 //! From what is there and what is wanted to the next steps. Nothing here waits or writes.
 
-use manifests::install::{Installation, MANAGED_BY, Part};
+use manifests::install::{Installation, MANAGED_BY, OF_PROFILE, Part};
 use ownership::parse::KIND;
 use ownership::spec::{Action, Enforcement};
 use serde::Serialize;
@@ -146,7 +146,7 @@ impl Goal {
 
     /// The places that matter: where there is to be something, and where something may be left of another channel.
     pub fn looked_at(&self) -> impl Iterator<Item = Place> {
-        self.places().chain(former::places(self))
+        self.places().chain(former::places(&self.installation))
     }
 
     /// Whether nothing is refused, so that nothing may be granted.
@@ -293,6 +293,12 @@ pub(crate) fn is_shared(place: &Place) -> bool {
 pub fn is_ours(object: &Value) -> bool {
     let label = object["metadata"]["labels"].get(MANAGED_BY.0);
     label.and_then(Value::as_str) == Some(MANAGED_BY.1)
+}
+
+/// Whether it is another profile's. What several share has no such label.
+pub(crate) fn is_of_another(object: &Value, installation: &Installation) -> bool {
+    let profile = object["metadata"]["labels"].get(OF_PROFILE).and_then(Value::as_str);
+    profile.is_some_and(|profile| profile != installation.profile.name())
 }
 
 /// What makes an object what it is, beside its metadata. All that is installed carries every default, so that what is more

@@ -7,8 +7,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::sleep;
 
+use crate::former;
 use crate::object::{Objects, Place, RequestError};
-use crate::plan::{is_ours, is_shared};
+use crate::plan::{is_of_another, is_ours, is_shared};
 
 /// How often it is looked whether anything came back, and how long between.
 const ROUNDS: usize = 5;
@@ -43,11 +44,14 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
         wanted.extend(operator.filter(|place| !is_shared(place)).rev());
     }
     wanted.push(Place::of(&installation.agent_profile()));
-    wanted.extend(installation.hold().map(|object| Place::of(&object)));
+    let mut parts = Vec::new();
     for part in Part::ALL.into_iter().rev() {
         let of_part = installation.objects(part).into_iter().rev().map(|object| Place::of(&object));
-        wanted.extend(of_part.filter(|place| place.kind != ownership::parse::KIND && !(others && is_common(place))));
+        parts.extend(of_part.filter(|place| place.kind != ownership::parse::KIND && !(others && is_common(place))));
     }
+    // What is left of another channel.
+    wanted.extend(former::places(installation).filter(|place| !parts.contains(place) && !is_common(place)));
+    wanted.extend(parts);
     if !others {
         // The operator brings definitions and a namespace of its own, whatever the profile asks for.
         let shared: Vec<Place> = installation.operator().iter().map(Place::of).filter(is_shared).collect();
@@ -59,7 +63,8 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
         let is_profile = place.kind == ownership::parse::KIND;
         // What is on its way out has been deleted.
         let is_there = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
-        found.get(place).filter(is_there).is_some_and(|object| is_profile || is_ours(object))
+        let is_removable = |object: &Value| is_profile || (is_ours(object) && !is_of_another(object, installation));
+        found.get(place).filter(is_there).is_some_and(is_removable)
     };
     wanted.retain(is_removable);
     wanted.sort_by_key(is_guard_or_ground);
@@ -68,7 +73,7 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
 
 /// Whether it serves other profiles too.
 fn is_common(place: &Place) -> bool {
-    is_shared(place) || place.name == PROBES || matches!(place.kind.as_str(), "Deployment" | "PodDisruptionBudget")
+    is_shared(place) || place.name == PROBES
 }
 
 async fn other_profiles(objects: &Objects, installation: &Installation) -> Result<bool, RemoveError> {

@@ -1,7 +1,8 @@
 //! What is wrong with a profile that only the cluster shows.
 
 use api::AgentProfile;
-use manifests::install::{Installation, PROBES, Part, Settings};
+use manifests::Guarding;
+use manifests::install::{Installation, OF_PROFILE, Part, Settings};
 use ownership::Profile;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -71,6 +72,9 @@ pub async fn profiles(objects: &Objects) -> Result<Vec<Listed>, RequestError> {
 #[must_use]
 pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<String> {
     let own = exclusive(installation);
+    if let Some(taken) = reserved(installation).intersection(&own).next() {
+        return Some(format!("the operator needs the {taken} itself; rename the AgentProfile"));
+    }
     older.iter().find_map(|other| {
         let (name, account) = (other.profile.name(), other.profile.username());
         if account == installation.profile.username() {
@@ -99,9 +103,21 @@ pub fn conflicts(listed: &[Listed], settings: &Settings) -> Vec<Option<String>> 
 
 /// What an installation cannot share: its guards, rights and workloads.
 fn exclusive(installation: &Installation) -> BTreeSet<Place> {
-    let parts = [Part::Guards, Part::ProbeRights, Part::Rights, Part::Controller, Part::Agents];
-    let objects = parts.into_iter().flat_map(|part| installation.objects(part));
-    objects.map(|object| Place::of(&object)).filter(|place| place.name != PROBES).collect()
+    let objects = Part::ALL.into_iter().flat_map(|part| installation.objects(part)).chain(installation.hold());
+    let guards = installation.guards();
+    let guards = guards.iter().flat_map(Guarding::objects);
+    guards.chain(objects.filter(|object| is_of(object, installation))).map(|object| Place::of(&object)).collect()
+}
+
+fn is_of(object: &Value, installation: &Installation) -> bool {
+    object["metadata"]["labels"].get(OF_PROFILE).is_some_and(|profile| profile == installation.profile.name())
+}
+
+/// What is there whatever the profiles say.
+fn reserved(installation: &Installation) -> BTreeSet<Place> {
+    let shared = installation.objects(Part::Guards).into_iter().filter(|object| !is_of(object, installation));
+    let own = installation.operator().into_iter().filter(|object| object["kind"] != "AgentProfile");
+    shared.chain(own).map(|object| Place::of(&object)).collect()
 }
 
 /// Why the account of a profile is nobody's, if it is: it does not exist, or no pod uses it.

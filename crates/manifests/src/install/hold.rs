@@ -28,7 +28,7 @@ impl Installation {
                 self.hook("kubevirts", ["kubevirt.io", "*", "kubevirts"], json!({}), json!({}), &asks()),
                 self.hook("virt-operator", ["apps", "v1", "deployments"], namespace, operator, IMAGES),
             ];
-            Self::labelled(
+            self.owned(
                 json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
                 "metadata": {"name": name}, "webhooks": hooks}),
             )

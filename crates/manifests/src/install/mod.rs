@@ -64,6 +64,9 @@ impl Default for Settings {
     }
 }
 
+/// The label of what is of one profile only.
+pub const OF_PROFILE: &str = "nodebound.io/agent-profile";
+
 /// Objects that are installed together, in the order in which they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
@@ -155,7 +158,8 @@ impl Installation {
             Part::Agents if self.is_ours() => workloads::agents(self),
             _ => Vec::new(),
         };
-        objects.into_iter().map(Self::labelled).collect()
+        let label = |object: Value| if is_shared(&object) { Self::labelled(object) } else { self.owned(object) };
+        objects.into_iter().map(label).collect()
     }
 
     fn all_guards(&self) -> Vec<Value> {
@@ -206,6 +210,13 @@ impl Installation {
             "metadata": {"name": self.profile.name()}, "spec": self.profile.spec()})
     }
 
+    /// Of this profile, and of no other.
+    fn owned(&self, object: Value) -> Value {
+        let mut object = Self::labelled(object);
+        object["metadata"]["labels"][OF_PROFILE] = json!(self.profile.name());
+        object
+    }
+
     /// The same for every profile: some objects are those of several.
     fn labelled(mut object: Value) -> Value {
         let mut labels = match object["metadata"]["labels"].take() {
@@ -220,6 +231,12 @@ impl Installation {
         object["metadata"]["labels"] = Value::Object(labels);
         object
     }
+}
+
+/// Whether several profiles may need it.
+fn is_shared(object: &Value) -> bool {
+    let kinds = ["Namespace", "CustomResourceDefinition", ownership::parse::KIND];
+    kinds.iter().any(|kind| object["kind"] == *kind) || object["metadata"]["name"] == PROBES
 }
 
 /// The namespace of heartbeats.

@@ -23,12 +23,16 @@ async fn a_profile_is_enforced_and_says_since_when_and_by_what() {
     assert_eq!(cluster.condition("p", "Degraded").await[..2], ["False".to_owned(), "AsExpected".to_owned()]);
 }
 
-/// Over an hour, with a proof every ten minutes, of agents of ours and of somebody else, which have objects in common.
+const MARKED: &str = "  liveness: {source: PodReadiness, mark: {label: kubevirt.io/schedulable, value: 'false'}}\n";
+
+/// Over an hour, with a proof every ten minutes, of agents of ours and of somebody else, which have objects in common, and of
+/// which one has a controller that the other might have had.
 #[tokio::test(start_paused = true)]
 async fn a_steady_state_writes_nothing() {
     let (cluster, goal) = (Cluster::new().await, ours(""));
     cluster.with_profile(&goal).await;
-    let mut other = theirs("").installation.agent_profile();
+    cluster.write_profile(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubevirt"}})).await;
+    let mut other = theirs(MARKED).installation.agent_profile();
     other["metadata"]["name"] = json!("other");
     cluster.write_profile(other).await;
     let mut looking = Looking::at(&cluster);
@@ -115,6 +119,45 @@ async fn of_two_profiles_for_one_account_the_older_one_is_installed() {
         "{message}"
     );
     assert_eq!(cluster.condition("a", "Enforced").await[0], "False");
+}
+
+/// Neither the operator's own objects nor those of another profile.
+#[tokio::test(start_paused = true)]
+async fn no_profile_has_a_name_that_makes_its_objects_those_of_others() {
+    let (cluster, goal) = (Cluster::new().await, ours(""));
+    let by_shadow = ours(crate::cluster::BY_SHADOW);
+    for object in by_shadow.installation.operator().iter().filter(|object| object["kind"] != "Deployment") {
+        cluster.objects.apply(object).await.unwrap();
+    }
+    cluster.with_profile(&goal).await;
+    sleep(Duration::from_secs(1)).await;
+    let names = [("probes", true), ("operator-nodes", true), ("p-shadownodes", false), ("p-hold", false)];
+    for (name, _) in names {
+        let mut object = theirs("").installation.agent_profile();
+        object["metadata"]["name"] = json!(name);
+        object["spec"]["serviceAccount"]["name"] = json!(format!("agent-{name}"));
+        cluster.write_profile(object).await;
+    }
+    let mut looking = Looking::at(&cluster);
+    for _ in 0..3 {
+        looking.operator.look().await.unwrap();
+    }
+    for (name, is_taken) in names {
+        let expected = if is_taken { ["False", "ProfileConflict"] } else { ["True", "GuardProven"] };
+        assert_eq!(cluster.condition(name, "Enforced").await[..2], expected, "{name}");
+    }
+    let places = [
+        ("nodebound-probes", "probe"),
+        ("nodebound-operator-nodes", "operator writes no Node"),
+        ("nodebound-p-shadownodes", "p-shadownodes"),
+    ];
+    for (name, part) in places {
+        let place = Place { name: name.to_owned(), ..Place::of(&goal.installation.objects(Part::Guards)[0]) };
+        let found = cluster.objects.find([place.clone()]).await.unwrap();
+        assert!(found.get(&place).unwrap()["spec"].to_string().contains(part), "{name}");
+    }
+    let message = &cluster.condition("probes", "Degraded").await[2];
+    assert!(message.contains("the operator needs the") && message.contains("rename the AgentProfile"), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,6 +42,14 @@ pub enum ExecuteError {
     /// A request failed.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// A request failed after the guard had been proven.
+    #[error("{error}")]
+    Beyond {
+        /// The proof, which still counts: a step to a guard comes before every other one.
+        proven: Box<Proven>,
+        /// What failed.
+        error: RequestError,
+    },
     /// The guard was not proven.
     #[error("the guard is not proven, so nothing is granted: {0}")]
     NotProven(#[from] NotProven),
@@ -125,7 +133,9 @@ impl Executor {
             tell(Event::Begins(step.clone()));
             match &step {
                 Step::Wait(_) => {}
-                Step::Remove(place) => self.objects.delete(place).await?,
+                Step::Remove(place) => {
+                    self.objects.delete(place).await.map_err(|error| beyond(proven.as_ref(), error))?
+                }
                 Step::Prove => {
                     let proof = self.prove(goal, |refusals| tell(Event::Refused(refusals))).await?;
                     tell(Event::Proven(proof.clone()));
@@ -139,7 +149,9 @@ impl Executor {
                     if *part == Part::Guards {
                         proven = None;
                     }
-                    self.write(object, found.get(&place)).await?;
+                    let written = self.write(object, found.get(&place)).await;
+                    let counts = proven.as_ref().filter(|_| *part > Part::Guards);
+                    written.map_err(|error| beyond(counts, error))?;
                 }
             }
             done.push(step);
@@ -177,6 +189,13 @@ impl Executor {
                 ground => return ground,
             }
         }
+    }
+}
+
+fn beyond(proven: Option<&Proven>, error: RequestError) -> ExecuteError {
+    match proven {
+        Some(proven) => ExecuteError::Beyond { proven: Box::new(proven.clone()), error },
+        None => error.into(),
     }
 }
 

@@ -189,8 +189,9 @@ impl Operator {
         after.operator_version = env!("CARGO_PKG_VERSION").to_owned();
         server.clone_into(&mut after.server_version);
         after.claims_since = claims_since.map(|since| since.to_string());
-        if let Ok(installed) = &outcome {
-            status::note(&mut after, installed, now);
+        let proven = status::proof(&outcome);
+        if outcome.is_ok() || proven.is_some() {
+            status::note(&mut after, proven, now);
         }
         self.say(listed, before.as_ref(), &after, now).await;
     }
@@ -215,9 +216,9 @@ impl Operator {
             }
         });
         let outcome = outcome.await;
-        let (mut proven, mut changed, mut guarded) = (None, Vec::new(), known.guarded);
+        let proven = status::proof(&outcome).cloned();
+        let (mut changed, mut guarded) = (Vec::new(), known.guarded);
         if let Ok(installed) = &outcome {
-            proven.clone_from(&installed.proven);
             changed.extend(repaired(installed).filter(|_| is_same && guarded));
             guarded = !installed.unguarded;
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::execute::{ExecuteError, Installed};
 use crate::object::RequestError;
 use crate::plan::Hold;
-use crate::prove::NotProven;
+use crate::prove::{NotProven, Proven};
 use crate::rollout::Count;
 
 /// How old a proof may be in the status before it is written again. Proofs are made more often; a steady state writes nothing.
@@ -135,22 +135,33 @@ const NOT_SERVED: &str =
     "the API server serves no ValidatingAdmissionPolicy (admissionregistration.k8s.io/v1): Kubernetes 1.30 does";
 
 fn enforced(outcome: &Outcome, weakened: Option<&Weakened>) -> Said {
-    let installed = match outcome {
-        Ok(installed) => installed,
+    let (unguarded, hold) = match outcome {
+        Ok(installed) => (installed.unguarded, installed.hold),
+        Err(ExecuteError::Beyond { .. }) => (false, None),
         Err(ExecuteError::NotProven(error)) => return unproven(error),
         Err(error) => return said(ENFORCED, None, cause(error), error.to_string()),
     };
-    match (weakened, &installed.proven) {
-        _ if installed.unguarded => said(ENFORCED, false, Reason::PolicyNotServed, NOT_SERVED),
+    match (weakened, proof(outcome)) {
+        _ if unguarded => said(ENFORCED, false, Reason::PolicyNotServed, NOT_SERVED),
         (Some(Weakened::Paused(until, reason)), _) => {
             said(ENFORCED, false, Reason::Paused, format!("paused until {until}: {reason}"))
         }
-        _ if installed.hold.is_some() => {
+        _ if hold.is_some() => {
             said(ENFORCED, false, Reason::TrialMode, "spec.actions has no Deny: the guard refuses nothing")
         }
         (Some(Weakened::NoClaims(why)), _) => said(ENFORCED, false, Reason::NodeClaimMissing, why),
         (None, Some(proven)) => said(ENFORCED, true, Reason::GuardProven, proven.evidence()),
         (None, None) => said(ENFORCED, None, Reason::NotProven, "the guard has not been probed"),
+    }
+}
+
+/// The proof that counts, whatever came after it.
+#[must_use]
+pub fn proof(outcome: &Outcome) -> Option<&Proven> {
+    match outcome {
+        Ok(installed) => installed.proven.as_ref(),
+        Err(ExecuteError::Beyond { proven, .. }) => Some(proven),
+        Err(_) => None,
     }
 }
 
@@ -172,7 +183,9 @@ fn cause(error: &ExecuteError) -> Reason {
         ExecuteError::NotProven(NotProven::LetIn { .. }) => Reason::ProbeAdmitted,
         ExecuteError::NotProven(NotProven::LockedOut(_)) => Reason::AgentLockedOut,
         ExecuteError::NotProven(NotProven::Unjudged(_) | NotProven::NoAnswer(_)) => Reason::NoAnswer,
-        ExecuteError::NotProven(NotProven::Request(error)) | ExecuteError::Request(error) => refused(error),
+        ExecuteError::NotProven(NotProven::Request(error))
+        | ExecuteError::Request(error)
+        | ExecuteError::Beyond { error, .. } => refused(error),
         ExecuteError::NotProven(_) => Reason::NotProven,
     }
 }
@@ -242,8 +255,8 @@ fn whole_seconds(now: Timestamp) -> Timestamp {
 }
 
 /// Notes a proof, unless one is noted that says the same and is not old.
-pub fn note(status: &mut AgentProfileStatus, installed: &Installed, now: Timestamp) {
-    let Some(proven) = &installed.proven else {
+pub fn note(status: &mut AgentProfileStatus, proven: Option<&Proven>, now: Timestamp) {
+    let Some(proven) = proven else {
         status.guard = None;
         return;
     };

@@ -160,6 +160,25 @@ async fn no_profile_has_a_name_that_makes_its_objects_those_of_others() {
     assert!(message.contains("the operator needs the") && message.contains("rename the AgentProfile"), "{message}");
 }
 
+/// What comes after the proof cannot be done: the guard is in force all the same, is not proven again for it, and something is wrong.
+#[tokio::test(start_paused = true)]
+async fn a_guard_is_in_force_though_a_later_step_fails() {
+    let cluster = Cluster::new().await;
+    cluster.with_profile(&theirs(MARKED)).await;
+    let mut looking = Looking::at(&cluster);
+    for _ in 0..3 {
+        looking.operator.look().await.unwrap();
+        sleep(Duration::from_secs(10)).await;
+    }
+    let [status, reason, message] = cluster.condition("p", "Degraded").await;
+    assert_eq!((&*status, &*reason), ("True", "StepRefused"));
+    assert!(message.contains("namespaces \"kubevirt\" not found"), "{message}");
+    assert_eq!(cluster.condition("p", "Enforced").await[..2], ["True", "GuardProven"]);
+    assert_eq!(cluster.condition("p", "Progressing").await[..2], ["True", "StepPending"]);
+    let proofs = looking.taken().iter().filter(|report| matches!(report, Report::Proven(_))).count();
+    assert_eq!(proofs, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_account_that_nobody_uses_is_told() {
     let (cluster, goal) = (Cluster::new().await, theirs(""));

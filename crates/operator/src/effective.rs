@@ -45,6 +45,8 @@ pub struct Effective {
     pub weakened: Option<Weakened>,
     /// Since when claims are issued, if they were not before.
     pub claims_since: Option<Timestamp>,
+    /// Whether it is recorded meanwhile whose tokens name no node.
+    pub rehearses: bool,
 }
 
 /// The profile as it is in force now.
@@ -62,6 +64,7 @@ pub fn effective(
         _ => since,
     };
     let (profile, mut weakened) = bound(profile, claims, since, now);
+    let rehearses = weakened.is_some() && claims != Claims::NotIssued;
     let pause = profile.spec().pause.clone();
     let profile = match pause.filter(|pause| is_in_force(&pause.until, now)) {
         Some(pause) => {
@@ -70,7 +73,7 @@ pub fn effective(
         }
         None => profile,
     };
-    Effective { profile, weakened, claims_since: since }
+    Effective { profile, weakened, claims_since: since, rehearses }
 }
 
 /// A time that cannot be read has passed.
@@ -85,7 +88,7 @@ fn bound(profile: Profile, claims: Claims, since: Option<Timestamp>, now: Timest
     let all = since.map(|since| since + TOKENS);
     let why = match (claims, all) {
         (Claims::NotIssued, _) => "tokens do not name their node (Kubernetes does so from 1.32 on, or 1.30 with the feature gate ServiceAccountTokenPodNodeInfo): writes are bound to owned keys, and to the own node where a token names it".to_owned(),
-        (_, Some(all)) if now < all => format!("tokens name their node, but not yet every agent's: from {all} on, one that does not is refused"),
+        (_, Some(all)) if now < all => format!("tokens name their node, but not yet every agent's: from {all} on, one that does not is refused, and until then recorded in the audit log"),
         _ => return (profile, None),
     };
     (profile.with_node(OwnNode::OwnIfClaimed), Some(Weakened::NoClaims(why)))
@@ -136,6 +139,7 @@ mod tests {
             assert_eq!(effective.profile.node(), node, "{claims:?} {since:?}");
             assert_eq!(effective.claims_since, expected.map(at), "{claims:?} {since:?}");
             assert_eq!(effective.weakened.is_some(), node != OwnNode::Own);
+            assert_eq!(effective.rehearses, effective.weakened.is_some() && claims == Claims::Issued);
         }
     }
 

@@ -35,9 +35,9 @@ fn objects(installation: &Installation) -> BTreeMap<Place, (Part, Vec<Value>)> {
             }
         }
     }
-    // What holds back upgrades is there only as long as the guard cannot be had.
-    if let Some(hold) = installation.hold() {
-        all.insert(Place::of(&hold), (Part::Guards, Vec::new()));
+    // What is there only as long as the guard, or as strict a guard as was asked for, cannot be had.
+    for object in installation.rehearsal().into_iter().chain(installation.hold()) {
+        all.insert(Place::of(&object), (Part::Guards, Vec::new()));
     }
     all
 }

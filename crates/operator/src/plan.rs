@@ -91,6 +91,8 @@ pub struct Goal {
     pub adopt: bool,
     /// Whether the AgentProfile itself is somebody else's to write.
     pub profile_is_given: bool,
+    /// Whether it is recorded what a stricter guard would refuse, [`Installation::rehearsal`].
+    pub rehearses: bool,
 }
 
 /// Why a plan ends before everything is installed.
@@ -131,7 +133,9 @@ impl Goal {
     pub(crate) fn objects(&self) -> impl Iterator<Item = (Part, Value)> + use<> {
         let mut objects = Vec::new();
         for part in Part::ALL {
-            objects.extend(self.installation.objects(part).into_iter().map(|object| (part, object)));
+            let rehearsal = (part == Part::Guards && self.rehearses).then(|| self.installation.rehearsal());
+            let of_part = self.installation.objects(part).into_iter().chain(rehearsal.into_iter().flatten());
+            objects.extend(of_part.map(|object| (part, object)));
         }
         if self.profile_is_given {
             objects.retain(|(_, object)| object["kind"] != KIND);

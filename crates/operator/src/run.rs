@@ -55,7 +55,7 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 /// What is known of a profile since it was looked at.
 #[derive(Default)]
 struct Known {
-    installation: Option<Installation>,
+    goal: Option<Goal>,
     proven: Option<Proven>,
     /// Whether its guards were there.
     guarded: bool,
@@ -172,9 +172,10 @@ impl Operator {
         let enforced = before.as_ref().and_then(|status| status::condition(status, status::ENFORCED));
         let was_without = enforced.is_some_and(|known| known.reason == format!("{:?}", Reason::NodeClaimMissing));
         let since = before.as_ref().and_then(|status| status.claims_since.as_ref()?.parse().ok());
-        let Effective { profile, weakened, claims_since } = effective(profile, claims, was_without, since, now);
+        let Effective { profile, weakened, claims_since, rehearses } =
+            effective(profile, claims, was_without, since, now);
         let installation = Installation { profile, settings: self.settings.clone() };
-        let (outcome, repaired) = self.install(&installation).await;
+        let (outcome, repaired) = self.install(&installation, rehearses).await;
         for place in repaired {
             let message = format!("somebody had changed {place}; it is repaired");
             let news = News { warning: true, reason: "GuardRepaired".to_owned(), message };
@@ -197,12 +198,12 @@ impl Operator {
     }
 
     /// What came of it, and the guards that somebody had changed.
-    async fn install(&mut self, installation: &Installation) -> (Outcome, Vec<Place>) {
+    async fn install(&mut self, installation: &Installation, rehearses: bool) -> (Outcome, Vec<Place>) {
         let name = installation.profile.name().to_owned();
         let known = self.known.remove(&name).unwrap_or_default();
-        let is_same = known.installation.as_ref() == Some(installation);
+        let goal = Goal { installation: installation.clone(), adopt: false, profile_is_given: true, rehearses };
+        let is_same = known.goal.as_ref() == Some(&goal);
         let is_due = !is_same || known.due.is_none_or(|due| Instant::now() >= due);
-        let goal = Goal { installation: installation.clone(), adopt: false, profile_is_given: true };
         let (mut last, report) = (None, &mut self.report);
         let outcome = self.executor.install(&goal, known.proven.filter(|_| !is_due), |event| {
             match event {
@@ -223,7 +224,7 @@ impl Operator {
             guarded = !installed.unguarded;
         }
         let due = if is_due { Some(Instant::now() + self.jittered()) } else { known.due };
-        self.known.insert(name, Known { installation: Some(installation.clone()), proven, guarded, due });
+        self.known.insert(name, Known { goal: Some(goal), proven, guarded, due });
         (outcome, changed)
     }
 

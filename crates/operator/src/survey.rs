@@ -104,6 +104,7 @@ pub fn conflicts(listed: &[Listed], settings: &Settings) -> Vec<Option<String>> 
 /// What an installation cannot share: its guards, rights and workloads.
 fn exclusive(installation: &Installation) -> BTreeSet<Place> {
     let objects = Part::ALL.into_iter().flat_map(|part| installation.objects(part)).chain(installation.hold());
+    let objects = objects.chain(installation.rehearsal());
     let guards = installation.guards();
     let guards = guards.iter().flat_map(Guarding::objects);
     guards.chain(objects.filter(|object| is_of(object, installation))).map(|object| Place::of(&object)).collect()

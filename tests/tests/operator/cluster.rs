@@ -44,7 +44,7 @@ pub fn goal(account: &str, more: &str) -> Goal {
     );
     let profile = parse::profile(&text).expect("is valid");
     let installation = Installation { profile, settings: Settings::default() };
-    Goal { installation, adopt: false, profile_is_given: true }
+    Goal { installation, adopt: false, profile_is_given: true, rehearses: false }
 }
 
 pub fn ours(more: &str) -> Goal {

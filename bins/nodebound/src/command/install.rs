@@ -181,7 +181,7 @@ impl Arguments {
         let objects = Objects::new(client);
         let patience = if self.wait { PATIENCE } else { Duration::ZERO };
         let executor = Executor { objects: objects.clone(), connect, claim: Claim::Node, patience };
-        let goal = Goal { installation, adopt: self.adopt, profile_is_given: false };
+        let goal = Goal { installation, adopt: self.adopt, profile_is_given: false, rehearses: false };
         self.check(&objects, &goal, console).await?;
         if self.dry_run {
             return self.show(&self.plan(&objects, &goal).await?, console);

@@ -12,7 +12,7 @@ mod workloads;
 use k8s_openapi::api::core::v1::ObjectReference;
 use ownership::Profile;
 use ownership::guard::HEARTBEATS;
-use ownership::spec::{Channel, LivenessSource, ServiceAccount};
+use ownership::spec::{Action, Channel, LivenessSource, OwnNode, ServiceAccount};
 use serde_json::{Value, json};
 
 use crate::{Guarding, guards};
@@ -140,6 +140,15 @@ impl Installation {
         guards(&self.profile).into_iter().chain(controllers.iter().flat_map(guards)).collect()
     }
 
+    /// What records the requests that the rule to come will refuse, while not every token names its node: the guards as they will
+    /// be, which audit and nothing else.
+    #[must_use]
+    pub fn rehearsal(&self) -> Vec<Value> {
+        let coming = self.profile.clone().with_node(OwnNode::Own).with_actions(&[Action::Audit]);
+        let objects = guards(&coming).into_iter().flat_map(|guarding| guarding.objects());
+        objects.map(|object| self.owned(renamed(object))).collect()
+    }
+
     /// The operator with what it needs: it installs all the rest.
     #[must_use]
     pub fn operator(&self) -> Vec<Value> {
@@ -231,6 +240,16 @@ impl Installation {
         object["metadata"]["labels"] = Value::Object(labels);
         object
     }
+}
+
+/// A policy or its binding under the name of a rehearsal.
+fn renamed(mut object: Value) -> Value {
+    for pointer in ["/metadata/name", "/spec/policyName"] {
+        if let Some(Value::String(name)) = object.pointer_mut(pointer) {
+            name.push_str("-rehearsal");
+        }
+    }
+    object
 }
 
 /// Whether several profiles may need it.

@@ -165,6 +165,7 @@ pub fn goal(account: &str, more: &str) -> Goal {
         installation: Installation { profile, settings: Settings::default() },
         adopt: false,
         profile_is_given: false,
+        rehearses: false,
     }
 }
 

@@ -239,14 +239,27 @@ async fn a_cluster_that_is_upgraded_is_guarded_by_what_it_serves() {
         }
         assert_eq!(cluster.condition("p", "Enforced").await[..2], ["False", reason], "1.{minor}");
         assert_eq!(lets_unclaimed_pass(&cluster).await, lenient, "1.{minor}");
+        let expected = if minor < 32 { None } else { Some(json!(["Audit"])) };
+        assert_eq!(rehearsal(&cluster).await, expected, "1.{minor}");
     }
     sleep(Duration::from_secs(62 * 60)).await;
     looking.operator.look().await.unwrap();
     assert_eq!(cluster.condition("p", "Enforced").await[..2], ["True", "GuardProven"]);
     assert_eq!(lets_unclaimed_pass(&cluster).await, Some(false));
+    assert_eq!(rehearsal(&cluster).await, None, "it is in force");
     let mut told: Vec<String> = cluster.events().await.into_iter().map(|(reason, _)| reason).collect();
     told.sort();
     assert_eq!(told, ["GuardProven", "NodeClaimMissing", "PolicyNotServed"], "each once");
+}
+
+/// What is done with writes that the guard to come will refuse, if it is rehearsed.
+async fn rehearsal(cluster: &Cluster) -> Option<serde_json::Value> {
+    let binding = ours("").installation.rehearsal().remove(1);
+    let place = Place::of(&binding);
+    let found = cluster.objects.find([place.clone()]).await.unwrap();
+    let there = found.get(&place)?;
+    assert_eq!(there["spec"]["policyName"], "nodebound-p-rehearsal");
+    Some(there["spec"]["validationActions"].clone())
 }
 
 /// Whether the guard, if there is one, lets tokens pass that name no node.

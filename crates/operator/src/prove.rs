@@ -10,7 +10,7 @@ use attack::{Answer, Layer};
 use kube::Client;
 use manifests::install::{Installation, PROBE};
 use ownership::Profile;
-use ownership::guard::{Guard, Rule};
+use ownership::guard::{Guard, HEARTBEATS, Rule};
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use ownership::spec::{Channel, OwnNode};
 use serde::Serialize;
@@ -76,12 +76,12 @@ impl Proven {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotProven {
     /// A probe got through.
-    #[error("a label that the agent does not own was let in for Node {node}: the guard {policy} is not in force")]
+    #[error("a label that the agent does not own was let in for {object}: the guard {policy} is not in force")]
     LetIn {
         /// The guard.
         policy: String,
-        /// The Node.
-        node: String,
+        /// What would have been written.
+        object: String,
     },
     /// Somebody else refused, or our guard by another rule.
     #[error("the guard {policy} was not seen to refuse; instead: {instead}")]
@@ -126,9 +126,13 @@ pub(crate) fn probed(profile: &Profile) -> String {
     guard.policy_name(profile.name())
 }
 
-/// What is probed, and where.
+/// What is probed, and where: the guard of the objects by which agents publish, and that of their heartbeats.
 #[derive(Clone, Debug)]
-pub struct Ground {
+pub struct Ground(Vec<Spot>);
+
+/// Where one guard is probed.
+#[derive(Clone, Debug)]
+struct Spot {
     policy: String,
     /// The rule that a probe breaks.
     rule: Rule,
@@ -136,7 +140,8 @@ pub struct Ground {
     admits: bool,
     /// What is written: the object, and what else of it the guard looks at.
     paths: Vec<String>,
-    node: String,
+    /// The object, for people.
+    object: String,
     key: &'static str,
     who: Identity,
 }
@@ -145,14 +150,14 @@ pub struct Ground {
 const STATUS: &str = "/status";
 
 impl Ground {
-    /// Finds an object to probe with: the Node of a running agent, or any; for ShadowNodes, one is made if there is none.
+    /// Finds objects to probe with: a Node; for ShadowNodes, one is made if there is none; a heartbeat, if there is one.
     ///
     /// # Errors
     /// [`NotProven`]
     pub async fn find(objects: &Objects, installation: &Installation, claim: Claim) -> Result<Self, NotProven> {
         let profile = &installation.profile;
         let node = node(objects).await?;
-        let name = node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = node["metadata"]["name"].as_str().unwrap_or_default();
         let key = FOREIGN.into_iter().find(|key| !profile.labels().owns(key));
         let key =
             key.ok_or_else(|| NotProven::Nothing("the profile owns every key that could be probed".to_owned()))?;
@@ -163,22 +168,84 @@ impl Ground {
                 vec![path.clone(), path + STATUS]
             }
         };
-        let (rule, claimed) = match claim {
-            Claim::Elsewhere if profile.node() != OwnNode::Any => (Rule::OwnNode, ELSEWHERE),
-            Claim::Elsewhere => (Rule::Labels, ELSEWHERE),
-            Claim::Node => (Rule::Labels, name.as_str()),
+        let broken = |otherwise: Rule| match claim {
+            Claim::Elsewhere if profile.node() != OwnNode::Any => Rule::OwnNode,
+            _ => otherwise,
         };
-        let claims = [(NODE_NAME, claimed), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
-        let extra = claims.map(|(key, value)| (key.to_owned(), vec![value.to_owned()]));
-        let who = Identity {
-            username: profile.username().to_owned(),
-            groups: vec![PROBE.to_owned()],
-            extra: BTreeMap::from(extra),
+        let claimed = if claim == Claim::Node { name } else { ELSEWHERE };
+        let spot = |policy: String, rule: Rule, paths: Vec<String>, object: String| Spot {
+            admits: rule != Rule::OwnNode,
+            who: speaker(profile, claimed),
+            policy,
+            rule,
+            paths,
+            object,
+            key,
         };
-        let admits = rule == Rule::Labels;
-        Ok(Self { policy: probed(profile), rule, admits, paths, node: name, key, who })
+        let mut spots = vec![spot(probed(profile), broken(Rule::Labels), paths, format!("Node {name}"))];
+        if let Some(lease) = heartbeat(objects, profile, (claim == Claim::Node).then_some(name)).await? {
+            let policy = Guard::Leases.policy_name(profile.name());
+            spots.push(spot(policy, broken(Rule::Metadata), vec![lease.path()], lease.to_string()));
+        }
+        Ok(Self(spots))
     }
 
+    /// One probe of each guard: how they refused it.
+    ///
+    /// # Errors
+    /// [`NotProven`]
+    pub async fn probe(&self, client: &Client) -> Result<Refused, NotProven> {
+        let mut all: Option<Refused> = None;
+        for spot in &self.0 {
+            let Refused { rule, message } = spot.probe(client).await?;
+            all = Some(match all {
+                None => Refused { rule, message },
+                Some(first) => Refused { rule: format!("{}, of heartbeats by {rule}", first.rule), ..first },
+            });
+        }
+        all.ok_or_else(|| NotProven::Nothing("there is nothing to probe".to_owned()))
+    }
+
+    /// The policy that the proof is about.
+    fn policy(&self) -> String {
+        self.0.first().map_or_else(String::new, |spot| spot.policy.clone())
+    }
+
+    async fn admits(&self, client: &Client) -> Result<(), NotProven> {
+        for spot in &self.0 {
+            spot.admits(client).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The agent, as a probe, on that node.
+fn speaker(profile: &Profile, node: &str) -> Identity {
+    let claims = [(NODE_NAME, node), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
+    let extra = claims.map(|(key, value)| (key.to_owned(), vec![value.to_owned()]));
+    Identity { username: profile.username().to_owned(), groups: vec![PROBE.to_owned()], extra: BTreeMap::from(extra) }
+}
+
+/// A heartbeat to probe with, of that node or of any: there is none before an agent has run.
+async fn heartbeat(objects: &Objects, profile: &Profile, node: Option<&str>) -> Result<Option<Place>, NotProven> {
+    if !profile.beats_by_lease() {
+        return Ok(None);
+    }
+    let lease = |name: &str| Place {
+        api_version: "coordination.k8s.io/v1".into(),
+        kind: "Lease".into(),
+        namespace: Some(HEARTBEATS.to_owned()),
+        name: name.to_owned(),
+    };
+    if let Some(node) = node {
+        let found = objects.find([lease(node)]).await?;
+        return Ok(found.objects.into_keys().next());
+    }
+    let listed = objects.list(&lease("?limit=1")).await?;
+    Ok(listed.first().and_then(|found| found["metadata"]["name"].as_str()).map(lease))
+}
+
+impl Spot {
     fn write(path: &str, metadata: Value) -> Sent {
         let path = format!("{path}?dryRun=All&fieldManager={}", attack::exchange::FIELD_MANAGER);
         let media_type = "application/merge-patch+json".to_owned();
@@ -187,10 +254,7 @@ impl Ground {
 
     /// One probe: how the guard refused it. Where another policy is quicker to refuse the object itself, which says
     /// nothing of ours, the probe is made on its status.
-    ///
-    /// # Errors
-    /// [`NotProven`]
-    pub async fn probe(&self, client: &Client) -> Result<Refused, NotProven> {
+    async fn probe(&self, client: &Client) -> Result<Refused, NotProven> {
         let mut hidden = None;
         for path in &self.paths {
             let who = Credentials::Impersonated(Box::new(self.who.clone()));
@@ -200,7 +264,7 @@ impl Ground {
             }
             let Some(refusal) = answer.refusal() else {
                 return Err(match answer.is_success() {
-                    true => NotProven::LetIn { policy: self.policy.clone(), node: self.node.clone() },
+                    true => NotProven::LetIn { policy: self.policy.clone(), object: self.object.clone() },
                     false => {
                         hidden.unwrap_or_else(|| self.otherwise(&format!("{}: {}", answer.code, answer.message())))
                     }
@@ -291,8 +355,8 @@ pub async fn prove(connect: &Connect, ground: &Ground, mut seen: impl FnMut(u32)
                         }
                         admitted => admitted?,
                     }
-                    let policy = ground.policy.clone();
-                    return Ok(Proven { policy, rule, message, refusals, admitted: ground.admits });
+                    let admitted = ground.0.iter().all(|spot| spot.admits);
+                    return Ok(Proven { policy: ground.policy(), rule, message, refusals, admitted });
                 }
             }
             Err(error) if Instant::now() >= end => return Err(error),

@@ -3,6 +3,7 @@
 use crate::cluster::{BY_SHADOW, Cluster, ours, theirs};
 use manifests::install::Part;
 use operator::execute::Event;
+use operator::object::Place;
 use operator::plan::{Change, Goal, Step};
 use operator::prove::{Claim, NotProven};
 use operator::remove::{RemoveError, remove};
@@ -42,18 +43,30 @@ async fn what_somebody_else_made_is_named_and_stays() {
     cluster.install(&Goal { adopt: true, ..goal }).await.unwrap();
 }
 
+/// Neither that of what agents publish, nor that of their heartbeats.
 #[tokio::test(start_paused = true)]
 async fn a_guard_that_does_not_refuse_is_not_proven() {
-    let (cluster, goal) = (Cluster::new().await, theirs(""));
-    cluster.install(&goal).await.unwrap();
-    let binding = goal.places().find(|place| place.kind == "ValidatingAdmissionPolicyBinding").unwrap();
-    cluster.objects.delete(&binding).await.unwrap();
-    let ground = operator::prove::Ground::find(&cluster.objects, &goal.installation, Claim::Node).await.unwrap();
-    let connect = cluster.executor().connect;
-    let NotProven::LetIn { policy, .. } = operator::prove::prove(&connect, &ground, |_| ()).await.unwrap_err() else {
-        panic!("it is let in");
-    };
-    assert_eq!(policy, "nodebound-p");
+    for claim in [Claim::Node, Claim::Elsewhere] {
+        for missing in ["nodebound-p-shadownodes", "nodebound-p-leases"] {
+            let (cluster, goal) = (Cluster::new().await, ours(BY_SHADOW));
+            cluster.install(&goal).await.unwrap();
+            let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"namespace": "nodebound-heartbeats", "name": "m"}, "spec": {}});
+            cluster.objects.apply(&lease).await.unwrap();
+            let connect = cluster.executor().connect;
+            let prove = async || {
+                let ground = operator::prove::Ground::find(&cluster.objects, &goal.installation, claim).await.unwrap();
+                operator::prove::prove(&connect, &ground, |_| ()).await
+            };
+            let rules = if claim == Claim::Node { ["labels", "metadata"] } else { ["own-node", "own-node"] };
+            let evidence = prove().await.unwrap().evidence();
+            assert!(evidence.contains(&format!("by {}, of heartbeats by {}", rules[0], rules[1])), "{evidence}");
+            let is_missing = |place: &Place| place.kind == "ValidatingAdmissionPolicyBinding" && place.name == missing;
+            cluster.objects.delete(&goal.places().find(is_missing).unwrap()).await.unwrap();
+            let NotProven::LetIn { policy, .. } = prove().await.unwrap_err() else { panic!("it is let in") };
+            assert_eq!(policy, missing);
+        }
+    }
 }
 
 /// Broken off after every single step, and gone on with: at no moment is anything granted that nobody was seen to hold.

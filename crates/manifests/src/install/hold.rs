@@ -20,7 +20,7 @@ impl Installation {
         let profile = &self.profile;
         let is_of_kubevirt = !self.is_ours() && profile.labels().owns(OF_KUBEVIRT);
         is_of_kubevirt.then(|| {
-            let name = format!("nodebound-{}-hold", profile.name());
+            let name = self.hold_name();
             let namespace =
                 json!({"matchLabels": {"kubernetes.io/metadata.name": profile.service_account().namespace}});
             let operator = json!({"matchLabels": {"kubevirt.io": "virt-operator"}});
@@ -33,6 +33,10 @@ impl Installation {
                 "metadata": {"name": name}, "webhooks": hooks}),
             )
         })
+    }
+
+    pub(super) fn hold_name(&self) -> String {
+        format!("nodebound-{}-hold", self.profile.name())
     }
 
     fn hook(

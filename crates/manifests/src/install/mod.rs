@@ -242,11 +242,16 @@ impl Installation {
     }
 }
 
+/// What a guard is called that only records.
+fn rehearsed(name: String) -> String {
+    name + "-rehearsal"
+}
+
 /// A policy or its binding under the name of a rehearsal.
 fn renamed(mut object: Value) -> Value {
     for pointer in ["/metadata/name", "/spec/policyName"] {
         if let Some(Value::String(name)) = object.pointer_mut(pointer) {
-            name.push_str("-rehearsal");
+            *name = rehearsed(std::mem::take(name));
         }
     }
     object

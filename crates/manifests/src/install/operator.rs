@@ -2,18 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::rights::{self, Rights, right};
-use super::{Installation, PROBE, heartbeats, workloads};
+use ownership::guard::{Guard, HEARTBEATS};
+
+use super::rights::{self, Right, Rights, right};
+use super::{AGENT, CONTROLLER, Installation, PROBE, PROBES, controllers_profile, heartbeats, rehearsed, workloads};
 
 /// The account of the operator.
 pub const OPERATOR: &str = "nodebound-operator";
 
-/// Installed, watched, repaired, and taken away again.
-const KEEP: &[&str] = &["get", "list", "watch", "create", "update", "patch", "delete"];
+/// What of a kind is ours by its name is repaired and taken away again; of the others it is seen that they come and go.
+const KEEP: [&[&str]; 2] = [&["list", "watch", "create"], &["get", "update", "patch", "delete"]];
 /// The same of what is looked at only with the others.
-const BESIDE: &[&str] = &["get", "create", "update", "patch", "delete"];
+const BESIDE: [&[&str]; 2] = [&["create"], KEEP[1]];
+/// The agents' profile, which is not looked at with their pods.
+const CONFIGURE: [&[&str]; 2] = [&["create"], &["get", "update", "patch"]];
 /// What is never taken away.
-const MAKE: &[&str] = &["get", "create", "patch"];
+const MAKE: [&[&str]; 2] = [&["create"], &["get", "patch"]];
 
 pub(super) fn objects(installation: &Installation) -> Vec<Value> {
     let mut objects = Installation::definitions(true);
@@ -30,38 +34,49 @@ pub(super) fn objects(installation: &Installation) -> Vec<Value> {
 fn roles(installation: &Installation) -> Vec<Value> {
     let (rbac, admission) = ("rbac.authorization.k8s.io", "admissionregistration.k8s.io");
     let account = installation.profile.service_account();
+    let (policies, roles) = (policies(installation), rights::names(installation));
     let mut everywhere = vec![
         right("nodebound.io", "agentprofiles", &["list", "watch"]),
         right("nodebound.io", "agentprofiles/status", &["patch"]),
         right("nodebound.io", "shadownodes", &["get", "create"]),
-        right("apiextensions.k8s.io", "customresourcedefinitions", &["get", "list", "watch", "create", "patch"]),
-        right(admission, "validatingadmissionpolicies", KEEP),
-        right(admission, "validatingadmissionpolicybindings", KEEP),
-        right(rbac, "clusterroles", KEEP),
-        right(rbac, "clusterrolebindings", KEEP),
-        right(rbac, "roles", KEEP),
-        right(rbac, "rolebindings", KEEP),
-        right("", "namespaces", &["get", "patch"]),
-        right("", "serviceaccounts", MAKE),
+        right("", "namespaces", &["get", "patch"])
+            .on_all([installation.settings.namespace.clone(), HEARTBEATS.to_owned()]),
         right("", "nodes", &["list"]),
         right("", "events", &["create"]),
         right("kubevirt.io", "kubevirts", &["list"]),
     ];
+    let definitions = ["agentprofiles.nodebound.io", "shadownodes.nodebound.io"].map(str::to_owned);
+    let watched: [&[&str]; 2] = [KEEP[0], MAKE[1]];
+    everywhere.extend(ours("apiextensions.k8s.io", "customresourcedefinitions", watched, &definitions));
+    for resource in ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] {
+        everywhere.extend(ours(admission, resource, KEEP, &policies));
+    }
+    for resource in ["clusterroles", "clusterrolebindings", "roles", "rolebindings"] {
+        everywhere.extend(ours(rbac, resource, KEEP, &roles));
+    }
     if !installation.is_ours() {
-        let holds = installation.settings.hold_upgrades;
-        let verbs: &[&str] = if holds { BESIDE } else { &["get", "delete"] };
-        everywhere.push(right(admission, "validatingwebhookconfigurations", verbs));
+        let name = [installation.hold_name()];
+        let verbs: [&[&str]; 2] = if installation.settings.hold_upgrades { BESIDE } else { [&[], &["get", "delete"]] };
+        everywhere.extend(ours(admission, "validatingwebhookconfigurations", verbs, &name));
     }
     everywhere.extend(rights::claims());
-    let here = vec![
-        right("apps", "daemonsets", KEEP),
-        right("apps", "deployments", KEEP),
-        right("policy", "poddisruptionbudgets", BESIDE),
-        right("", "configmaps", &["get", "create", "update", "patch"]),
-        right("coordination.k8s.io", "leases", &["get", "create", "update"]),
+    let [agent, controller] = [AGENT, CONTROLLER].map(|name| [name.to_owned()]);
+    let mut here = vec![right("coordination.k8s.io", "leases", &["get", "create", "update"])];
+    here.extend(ours("", "serviceaccounts", MAKE, &controller));
+    here.extend(ours("apps", "deployments", KEEP, &controller));
+    here.extend(ours("policy", "poddisruptionbudgets", BESIDE, &controller));
+    // Those that somebody else makes there are none of its business; but it asks for them together with the rest.
+    let sets: [&[&str]; 2] = if installation.is_ours() { KEEP } else { [&["list", "watch"], &[]] };
+    here.extend(ours("apps", "daemonsets", sets, &agent));
+    if installation.is_ours() {
+        here.extend(ours("", "serviceaccounts", MAKE, &agent));
+        here.extend(ours("", "configmaps", CONFIGURE, &[workloads::configuration(installation)]));
+    }
+    let beside_agents = vec![
+        right("", "serviceaccounts", &["get"]).on(&account.name),
+        right("", "serviceaccounts", &["impersonate"]).on(&account.name),
+        right("", "pods", &["list"]),
     ];
-    let beside_agents =
-        vec![right("", "serviceaccounts", &["impersonate"]).on(&account.name), right("", "pods", &["list"])];
     let mut all = Rights::from([(None, everywhere), (Some(installation.settings.namespace.clone()), here)]);
     all.entry(Some(account.namespace.clone())).or_default().extend(beside_agents);
     for (namespace, rights) in rights::all(installation) {
@@ -73,31 +88,59 @@ fn roles(installation: &Installation) -> Vec<Value> {
     roles.flat_map(rights::Role::objects).collect()
 }
 
-/// What it holds in order to grant it is not for its own use: it writes no Node, and binds nobody but ours.
+/// Verbs on every object of a kind, and verbs on those that are ours.
+fn ours(group: &'static str, resource: &str, [all, named]: [&[&'static str]; 2], names: &[String]) -> Vec<Right> {
+    // Without a name it would be a right to all of them.
+    let named = right(group, resource, if names.is_empty() { &[] } else { named }).on_all(names.iter().cloned());
+    [right(group, resource, all), named].into_iter().filter(Right::is_something).collect()
+}
+
+/// What policies and their bindings are called, by whatever channel.
+fn policies(installation: &Installation) -> Vec<String> {
+    let controllers = controllers_profile(&installation.profile, installation.account(CONTROLLER));
+    let own = Guard::ALL.map(|guard| guard.policy_name(installation.profile.name()));
+    let rehearsed = own.clone().map(rehearsed);
+    let others = [Guard::Nodes.policy_name(controllers.name()), PROBES.to_owned()];
+    own.into_iter().chain(rehearsed).chain(others).collect()
+}
+
+/// What it holds in order to grant it is not for its own use: it writes no Node, binds nobody but ours, makes no roles that others
+/// take up, and no pods that could do more than ours do.
 fn limits(installation: &Installation) -> Vec<Value> {
     let namespace = &installation.settings.namespace;
     let user = format!("system:serviceaccount:{namespace}:{OPERATOR}");
     let of_ours = format!(
-        "subject.kind == 'ServiceAccount' ? subject.namespace == '{namespace}' && subject.name in ['nodebound-agent', 'nodebound-controller'] : subject.kind == 'Group' && subject.name == '{PROBE}'"
+        "subject.kind == 'ServiceAccount' ? subject.namespace == '{namespace}' && subject.name in ['{AGENT}', '{CONTROLLER}'] : subject.kind == 'Group' && subject.name == '{PROBE}'"
     );
     let bound = format!("!has(object.subjects) || object.subjects.all(subject, {of_ours})");
-    let named = "object.metadata.name.startsWith('nodebound-')".to_owned();
-    let nodes = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["nodes", "nodes/*"], "scope": "*"}]);
-    let bindings = json!([{"apiGroups": ["rbac.authorization.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
-        "resources": ["clusterrolebindings", "rolebindings"], "scope": "*"}]);
-    [
-        policy("nodebound-operator-nodes", &user, nodes, &[("false".to_owned(), "the operator writes no Node")]),
-        policy(
-            "nodebound-operator-grants",
-            &user,
-            bindings,
-            &[
-                (bound, "the operator grants to accounts of ours only"),
-                (named, "the operator writes bindings of ours only"),
-            ],
+    let named =
+        || ("object.metadata.name.startsWith('nodebound-')".to_owned(), "the operator writes objects of ours only");
+    let alone = "!has(object.metadata.labels) || object.metadata.labels.all(label, !label.startsWith('rbac.authorization.k8s.io/'))";
+    let rbac = |resources: [&str; 2]| rule("rbac.authorization.k8s.io", &["CREATE", "UPDATE"], &resources);
+    let table = [
+        ("nodes", rule("", &["*"], &["nodes", "nodes/*"]), vec![("false".to_owned(), "the operator writes no Node")]),
+        (
+            "grants",
+            rbac(["clusterrolebindings", "rolebindings"]),
+            vec![(bound, "the operator grants to accounts of ours only"), named()],
         ),
-    ]
-    .concat()
+        (
+            "roles",
+            rbac(["clusterroles", "roles"]),
+            vec![(alone.to_owned(), "the operator makes no roles that become part of others"), named()],
+        ),
+        (
+            "workloads",
+            rule("apps", &["CREATE", "UPDATE"], &["daemonsets", "deployments"]),
+            workloads::limits(installation),
+        ),
+    ];
+    let limits = table.into_iter();
+    limits.flat_map(|(name, rules, rest)| policy(&format!("nodebound-operator-{name}"), &user, rules, &rest)).collect()
+}
+
+fn rule(group: &str, operations: &[&str], resources: &[&str]) -> Value {
+    json!([{"apiGroups": [group], "apiVersions": ["v1"], "operations": operations, "resources": resources, "scope": "*"}])
 }
 
 fn policy(name: &str, user: &str, rules: Value, validations: &[(String, &str)]) -> Vec<Value> {

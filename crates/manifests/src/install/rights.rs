@@ -4,7 +4,7 @@ use ownership::guard::HEARTBEATS;
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use ownership::spec::Channel;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AGENT, CONTROLLER, Installation, PROBE};
 
@@ -29,8 +29,12 @@ pub(super) fn right(group: &'static str, resource: impl Into<String>, verbs: &[&
 }
 
 impl Right {
-    pub(super) fn on(mut self, name: &str) -> Self {
-        self.names.push(name.to_owned());
+    pub(super) fn on(self, name: &str) -> Self {
+        self.on_all([name.to_owned()])
+    }
+
+    pub(super) fn on_all(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.names.extend(names);
         self
     }
 
@@ -38,6 +42,10 @@ impl Right {
     fn is_about(&self, other: &Self) -> bool {
         let all = self.names.is_empty() || self.names == other.names;
         all && (self.group, &self.resource) == (other.group, &other.resource)
+    }
+
+    pub(super) fn is_something(&self) -> bool {
+        !self.verbs.is_empty()
     }
 
     pub(super) fn rule(&self) -> Value {
@@ -241,6 +249,16 @@ fn controller(installation: &Installation, ways: Ways) -> Vec<Role> {
         roles.push(role("controller", Some(HEARTBEATS), vec![leases]));
     }
     roles
+}
+
+/// What roles and their bindings are called that are granted, by whatever channel.
+pub(super) fn names(installation: &Installation) -> Vec<String> {
+    let names: BTreeSet<String> = Ways::all(installation)
+        .into_iter()
+        .flat_map(|ways| granted(installation, ways).into_iter().chain(probing(installation, ways)))
+        .map(|role| role.name)
+        .collect();
+    names.into_iter().collect()
 }
 
 impl Installation {

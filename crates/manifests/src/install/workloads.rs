@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::expression::quote;
+
 use super::{AGENT, CONTROLLER, Installation, OPERATOR, Settings};
 
 /// The port of metrics and health.
@@ -98,6 +100,35 @@ pub(super) fn agents(installation: &Installation) -> Vec<Value> {
     vec![profile(installation), set]
 }
 
+/// What holds of every workload that the operator may make: our images and accounts, and nothing of the host but what agents
+/// read there.
+pub(super) fn limits(installation: &Installation) -> Vec<(String, &'static str)> {
+    let registry = quote(&format!("{}/", installation.settings.registry));
+    let paths: Vec<String> = HOST.iter().map(|(_, path, _)| quote(path)).collect();
+    let shared = ["hostNetwork", "hostPID", "hostIPC"].map(|field| format!("!(has({POD}.{field}) && {POD}.{field})"));
+    let of_containers = |holds: &str| format!("!has({POD}.initContainers) && {POD}.containers.all(c, {holds})");
+    vec![
+        (format!("{POD}.serviceAccountName in ['{AGENT}', '{CONTROLLER}']"), "its workloads have accounts of ours"),
+        (of_containers(&format!("c.image.startsWith({registry})")), "its workloads have our images"),
+        (of_containers(UNPRIVILEGED), "its workloads have no privileges"),
+        (shared.join(" && "), "its workloads share nothing with their host"),
+        (
+            format!(
+                "!has({POD}.volumes) || {POD}.volumes.all(v, !has(v.hostPath) || v.hostPath.path in [{}])",
+                paths.join(", ")
+            ),
+            "its workloads see of their host what agents read",
+        ),
+        (
+            of_containers("!has(c.volumeMounts) || c.volumeMounts.all(m, has(m.readOnly) && m.readOnly)"),
+            "its workloads write nothing",
+        ),
+    ]
+}
+
+const POD: &str = "object.spec.template.spec";
+const UNPRIVILEGED: &str = "has(c.securityContext) && !(has(c.securityContext.privileged) && c.securityContext.privileged) && has(c.securityContext.capabilities) && !has(c.securityContext.capabilities.add)";
+
 /// The controller, and that one of its replicas stays when nodes are drained.
 pub(super) fn controller(installation: &Installation) -> Vec<Value> {
     let arguments = vec![
@@ -183,7 +214,7 @@ fn profile(installation: &Installation) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"profile.yaml": object.to_string()}})
 }
 
-fn configuration(installation: &Installation) -> String {
+pub(super) fn configuration(installation: &Installation) -> String {
     format!("nodebound-{}", installation.profile.name())
 }
 

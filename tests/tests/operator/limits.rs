@@ -1,0 +1,163 @@
+//! What whoever has the operator's token cannot do, and who says so.
+
+use crate::cluster::{Cluster, DIRECT, ours};
+use attack::exchange::{Credentials, Sent, send};
+use attack::{Answer, Layer};
+use manifests::install::Part;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::server::Place;
+use tokio::time::{Instant, sleep};
+
+/// How long a policy may take to be in force.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+
+/// A request, and who refuses it: a policy by what it says, or otherwise RBAC.
+struct Try {
+    sent: Sent,
+    policy: Option<(&'static str, &'static str)>,
+}
+
+fn sent(method: &str, path: String, body: Value) -> Sent {
+    let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    Sent { media_type: media_type.to_owned(), ..Sent::json(method, path + "?dryRun=All", body) }
+}
+
+fn labelled(path: &str) -> Try {
+    let body = json!({"metadata": {"labels": {"a": "b"}}});
+    Try { sent: sent("PATCH", path.to_owned(), body), policy: None }
+}
+
+fn deleted(path: String) -> Try {
+    Try { sent: sent("DELETE", path, json!({})), policy: None }
+}
+
+/// What is somebody else's, and its own limits.
+fn of_others() -> Vec<Try> {
+    let patched = [
+        "/api/v1/namespaces/kube-system",
+        "/api/v1/namespaces/kube-system/serviceaccounts/default",
+        "/api/v1/namespaces/nodebound-system/serviceaccounts/nodebound-operator",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/others.example.com",
+        "/apis/apps/v1/namespaces/nodebound-system/deployments/nodebound-operator",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles/view",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles/nodebound-p-operator",
+    ];
+    let limits = ["nodes", "grants", "roles", "workloads"].into_iter().flat_map(|name| {
+        let kinds = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+        kinds.map(|kind| deleted(format!("{ADMISSION}/{kind}/nodebound-operator-{name}")))
+    });
+    let roles = ["clusterroles/cluster-admin", "clusterrolebindings/cluster-admin"];
+    let roles = roles.map(|role| deleted(format!("{RBAC}/{role}")));
+    patched.map(labelled).into_iter().chain(limits).chain(roles).collect()
+}
+
+/// A role that may be bound.
+const BOUND: &str = "nodebound-p-agent";
+
+fn role(name: &str, labels: Value) -> Value {
+    let rules = json!([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}]);
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": labels}, "rules": rules})
+}
+
+fn binding(name: &str, subject: Value) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": BOUND}, "subjects": [subject]})
+}
+
+/// What RBAC lets it grant, because it holds it.
+fn grants() -> Vec<Try> {
+    let user = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name});
+    let agent = json!({"kind": "ServiceAccount", "namespace": "nodebound-system", "name": "nodebound-agent"});
+    let itself = json!({"kind": "ServiceAccount", "namespace": "nodebound-system", "name": "nodebound-operator"});
+    let aggregated = json!({"rbac.authorization.k8s.io/aggregate-to-edit": "true"});
+    let (roles, grants) = ("nodebound-operator-roles", "nodebound-operator-grants");
+    let (ours, others) = ("writes objects of ours only", "grants to accounts of ours only");
+    let part = "makes no roles that become part of others";
+    let table = [
+        ("clusterroles", role("theirs", json!({})), roles, ours),
+        ("clusterroles", role("nodebound-p-x", aggregated), roles, part),
+        ("clusterrolebindings", binding("theirs", agent), grants, ours),
+        ("clusterrolebindings", binding("nodebound-p-x", user("mallory")), grants, others),
+        ("clusterrolebindings", binding("nodebound-p-x", itself), grants, others),
+    ];
+    let tries = table.map(|(resource, body, policy, says)| Try {
+        sent: sent("POST", format!("{RBAC}/{resource}"), body),
+        policy: Some((policy, says)),
+    });
+    tries.into()
+}
+
+/// Pods that could do more than ours do.
+fn pods(set: &Value, place: &Place) -> Vec<Try> {
+    let container = "/spec/template/spec/containers/0";
+    let volume = json!([{"name": "root", "hostPath": {"path": "/", "type": ""}}]);
+    let mount = json!([{"name": "profile", "mountPath": "/x"}]);
+    let table = [
+        (container, "image", json!("example.com/nodebound/nodebound-agent:v1"), "have our images"),
+        (container, "image", json!("ghcr.io/nodebound.example.com/x"), "have our images"),
+        (container, "volumeMounts", mount, "write nothing"),
+        (container, "securityContext", json!({}), "have no privileges"),
+        (container, "securityContext", json!({"privileged": true, "capabilities": {}}), "have no privileges"),
+        (container, "securityContext", json!({"capabilities": {"add": ["SYS_ADMIN"]}}), "have no privileges"),
+        ("/spec/template/spec", "volumes", volume, "see of their host what agents read"),
+        ("/spec/template/spec", "hostPID", json!(true), "share nothing with their host"),
+        ("/spec/template/spec", "serviceAccountName", json!("nodebound-operator"), "have accounts of ours"),
+    ];
+    // A server that was not started with `--allow-privileged` refuses those before any policy.
+    let lets_privileged_be_judged = *place == Place::Sandbox;
+    let table = table.into_iter().filter(|(.., value, _)| value["privileged"] != true || lets_privileged_be_judged);
+    let tries = table.map(|(parent, field, value, says)| {
+        let mut set = set.clone();
+        let parent = set.pointer_mut(parent).expect("the agents have one");
+        if field == "volumes" {
+            parent["containers"][0]["volumeMounts"] = json!([]);
+        }
+        if field == "serviceAccountName" {
+            parent["serviceAccount"] = value.clone();
+        }
+        parent[field] = value;
+        let path = "/apis/apps/v1/namespaces/nodebound-system/daemonsets".to_owned();
+        Try { sent: sent("POST", path, set), policy: Some(("nodebound-operator-workloads", says)) }
+    });
+    tries.collect()
+}
+
+async fn answered(cluster: &Cluster, tried: &Try) -> Answer {
+    let (client, end) = (cluster.operator(), Instant::now() + PATIENCE);
+    loop {
+        let answer = send(&client, &Credentials::Own, &tried.sent).await.expect("there is an answer");
+        if tried.policy.is_none() || answer.refusal().is_some() || Instant::now() >= end {
+            return answer;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+pub async fn kept(place: Place) {
+    let goal = ours(DIRECT);
+    let cluster = Cluster::start(&place, &goal).await;
+    cluster.apply(&role(BOUND, json!({}))).await;
+    let agents = goal.installation.objects(Part::Agents);
+    let set = agents.iter().find(|object| object["kind"] == "DaemonSet").expect("there are agents");
+    for tried in of_others().iter().chain(&grants()).chain(&pods(set, &place)) {
+        let Sent { method, path, body, .. } = &tried.sent;
+        let what = format!("{method} {path} {body:?}");
+        let answer = answered(&cluster, tried).await;
+        let refusal = answer.refusal().unwrap_or_else(|| panic!("{what}: {} {}", answer.code, answer.message()));
+        match tried.policy {
+            None => assert_eq!(refusal.layer, Layer::Rbac, "{what}: {refusal:?}"),
+            Some((policy, says)) => {
+                assert_eq!(refusal.policy.as_deref(), Some(policy), "{what}: {refusal:?}");
+                assert!(refusal.message.contains(says), "{what}: {refusal:?}");
+            }
+        }
+    }
+    let path = "/apis/apps/v1/namespaces/nodebound-system/daemonsets".to_owned();
+    let ours = Try { sent: sent("POST", path, set.clone()), policy: None };
+    let answer = answered(&cluster, &ours).await;
+    assert!(answer.is_success(), "ours is admitted: {} {}", answer.code, answer.message());
+}

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 /// How long a policy may take to be in force.
 const PATIENCE: Duration = Duration::from_secs(30);
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+const SETS: &str = "/apis/apps/v1/namespaces/nodebound-system/daemonsets";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 
 /// A request, and who refuses it: a policy by what it says, or otherwise RBAC.
@@ -23,6 +24,13 @@ struct Try {
 fn sent(method: &str, path: String, body: Value) -> Sent {
     let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     Sent { media_type: media_type.to_owned(), ..Sent::json(method, path + "?dryRun=All", body) }
+}
+
+/// As the operator makes its objects: by a patch, which names them.
+fn applied(path: &str, body: Value) -> Sent {
+    let name = body["metadata"]["name"].as_str().expect("has a name").to_owned();
+    let path = format!("{path}/{name}?dryRun=All&fieldManager=mallory&force=true");
+    Sent { media_type: "application/apply-patch+yaml".to_owned(), ..Sent::json("PATCH", path, body) }
 }
 
 fn labelled(path: &str) -> Try {
@@ -45,7 +53,7 @@ fn of_others() -> Vec<Try> {
         "/apis/rbac.authorization.k8s.io/v1/clusterroles/view",
         "/apis/rbac.authorization.k8s.io/v1/clusterroles/nodebound-p-operator",
     ];
-    let limits = ["nodes", "grants", "roles", "workloads"].into_iter().flat_map(|name| {
+    let limits = ["nodes", "shadownodes", "leases", "grants", "roles", "workloads"].into_iter().flat_map(|name| {
         let kinds = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
         kinds.map(|kind| deleted(format!("{ADMISSION}/{kind}/nodebound-operator-{name}")))
     });
@@ -75,24 +83,62 @@ fn grants() -> Vec<Try> {
     let itself = json!({"kind": "ServiceAccount", "namespace": "nodebound-system", "name": "nodebound-operator"});
     let aggregated = json!({"rbac.authorization.k8s.io/aggregate-to-edit": "true"});
     let (roles, grants) = ("nodebound-operator-roles", "nodebound-operator-grants");
-    let (ours, others) = ("writes objects of ours only", "grants to accounts of ours only");
+    let mut mighty = role(BOUND, json!({}));
+    mighty["rules"] = json!([{"apiGroups": ["admissionregistration.k8s.io"], "resources": ["validatingadmissionpolicies"],
+        "resourceNames": ["nodebound-p"], "verbs": ["delete"]}]);
+    let mut its_own = binding(BOUND, agent.clone());
+    its_own["roleRef"]["name"] = json!("nodebound-p-operator");
+    let (others, named) = ("grants to accounts of ours only", "binds roles of ours only, and not its own");
     let part = "makes no roles that become part of others";
     let table = [
-        ("clusterroles", role("theirs", json!({})), roles, ours),
-        ("clusterroles", role("nodebound-p-x", aggregated), roles, part),
-        ("clusterrolebindings", binding("theirs", agent), grants, ours),
-        ("clusterrolebindings", binding("nodebound-p-x", user("mallory")), grants, others),
-        ("clusterrolebindings", binding("nodebound-p-x", itself), grants, others),
+        ("clusterroles", role(BOUND, aggregated), roles, part),
+        ("clusterroles", role(BOUND, json!({"operators.coreos.com/aggregate": "true"})), roles, part),
+        ("clusterroles", mighty, roles, "grants no rights like its own"),
+        ("clusterrolebindings", its_own, grants, named),
+        ("clusterrolebindings", binding(BOUND, user("mallory")), grants, others),
+        ("clusterrolebindings", binding(BOUND, itself), grants, others),
     ];
     let tries = table.map(|(resource, body, policy, says)| Try {
-        sent: sent("POST", format!("{RBAC}/{resource}"), body),
+        sent: applied(&format!("{RBAC}/{resource}"), body),
         policy: Some((policy, says)),
     });
-    tries.into()
+    let unnamed =
+        [("clusterroles", role("nodebound-p-x", json!({}))), ("clusterrolebindings", binding("nodebound-p-x", agent))];
+    let unnamed =
+        unnamed.map(|(resource, body)| Try { sent: applied(&format!("{RBAC}/{resource}"), body), policy: None });
+    tries.into_iter().chain(unnamed).collect()
+}
+
+/// What agents publish.
+fn publications() -> Vec<Try> {
+    let shadow = "/apis/nodebound.io/v1alpha1/shadownodes";
+    let labelled = json!({"apiVersion": "nodebound.io/v1alpha1", "kind": "ShadowNode",
+        "metadata": {"name": "here", "labels": {"kubevirt.io/a": "b"}}, "spec": {}});
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "x"}, "spec": {}});
+    let beats = "/apis/coordination.k8s.io/v1/namespaces/nodebound-heartbeats/leases";
+    vec![
+        Try {
+            sent: sent("POST", shadow.to_owned(), labelled),
+            policy: Some(("nodebound-operator-shadownodes", "makes empty shadow nodes only")),
+        },
+        Try {
+            sent: sent("POST", beats.to_owned(), lease),
+            policy: Some(("nodebound-operator-leases", "writes no heartbeat")),
+        },
+    ]
+}
+
+/// The context of our containers with something else in it.
+fn with(other: Value) -> Value {
+    let mut context = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+    for (field, value) in other.as_object().into_iter().flatten() {
+        context[field] = value.clone();
+    }
+    context
 }
 
 /// Pods that could do more than ours do.
-fn pods(set: &Value, place: &Place) -> Vec<Try> {
+fn pods(set: &Value) -> Vec<Try> {
     let container = "/spec/template/spec/containers/0";
     let volume = json!([{"name": "root", "hostPath": {"path": "/", "type": ""}}]);
     let mount = json!([{"name": "profile", "mountPath": "/x"}]);
@@ -100,16 +146,34 @@ fn pods(set: &Value, place: &Place) -> Vec<Try> {
         (container, "image", json!("example.com/nodebound/nodebound-agent:v1"), "have our images"),
         (container, "image", json!("ghcr.io/nodebound.example.com/x"), "have our images"),
         (container, "volumeMounts", mount, "write nothing"),
+        (container, "command", json!(["/bin/sh"]), "start our images as they are"),
+        (container, "env", json!([{"name": "KUBECONFIG", "value": "/x"}]), "start our images as they are"),
         (container, "securityContext", json!({}), "have no privileges"),
-        (container, "securityContext", json!({"privileged": true, "capabilities": {}}), "have no privileges"),
-        (container, "securityContext", json!({"capabilities": {"add": ["SYS_ADMIN"]}}), "have no privileges"),
+        (container, "securityContext", with(json!({"allowPrivilegeEscalation": true})), "have no privileges"),
+        (container, "securityContext", with(json!({"capabilities": {"drop": ["NET_RAW"]}})), "have no privileges"),
+        (
+            container,
+            "securityContext",
+            with(json!({"capabilities": {"drop": ["ALL"], "add": ["SYS_ADMIN"]}})),
+            "have no privileges",
+        ),
+        (container, "securityContext", with(json!({"seLinuxOptions": {"type": "spc_t"}})), "have no privileges"),
+        (
+            "/spec/template/spec/securityContext",
+            "seLinuxOptions",
+            json!({"type": "spc_t"}),
+            "share nothing with their host",
+        ),
+        (
+            "/spec/template/spec",
+            "volumes",
+            json!([{"name": "s", "secret": {"secretName": "s"}}]),
+            "see of their host what agents read",
+        ),
         ("/spec/template/spec", "volumes", volume, "see of their host what agents read"),
         ("/spec/template/spec", "hostPID", json!(true), "share nothing with their host"),
-        ("/spec/template/spec", "serviceAccountName", json!("nodebound-operator"), "have accounts of ours"),
+        ("/spec/template/spec", "serviceAccountName", json!("nodebound-controller"), "have names and accounts of ours"),
     ];
-    // A server that was not started with `--allow-privileged` refuses those before any policy.
-    let lets_privileged_be_judged = *place == Place::Sandbox;
-    let table = table.into_iter().filter(|(.., value, _)| value["privileged"] != true || lets_privileged_be_judged);
     let tries = table.map(|(parent, field, value, says)| {
         let mut set = set.clone();
         let parent = set.pointer_mut(parent).expect("the agents have one");
@@ -120,10 +184,9 @@ fn pods(set: &Value, place: &Place) -> Vec<Try> {
             parent["serviceAccount"] = value.clone();
         }
         parent[field] = value;
-        let path = "/apis/apps/v1/namespaces/nodebound-system/daemonsets".to_owned();
-        Try { sent: sent("POST", path, set), policy: Some(("nodebound-operator-workloads", says)) }
+        Try { sent: applied(SETS, set), policy: Some(("nodebound-operator-workloads", says)) }
     });
-    tries.collect()
+    tries.into()
 }
 
 async fn answered(cluster: &Cluster, tried: &Try) -> Answer {
@@ -143,7 +206,7 @@ pub async fn kept(place: Place) {
     cluster.apply(&role(BOUND, json!({}))).await;
     let agents = goal.installation.objects(Part::Agents);
     let set = agents.iter().find(|object| object["kind"] == "DaemonSet").expect("there are agents");
-    for tried in of_others().iter().chain(&grants()).chain(&pods(set, &place)) {
+    for tried in of_others().iter().chain(&grants()).chain(&publications()).chain(&pods(set)) {
         let Sent { method, path, body, .. } = &tried.sent;
         let what = format!("{method} {path} {body:?}");
         let answer = answered(&cluster, tried).await;
@@ -156,8 +219,7 @@ pub async fn kept(place: Place) {
             }
         }
     }
-    let path = "/apis/apps/v1/namespaces/nodebound-system/daemonsets".to_owned();
-    let ours = Try { sent: sent("POST", path, set.clone()), policy: None };
+    let ours = Try { sent: applied(SETS, set.clone()), policy: None };
     let answer = answered(&cluster, &ours).await;
     assert!(answer.is_success(), "ours is admitted: {} {}", answer.code, answer.message());
 }

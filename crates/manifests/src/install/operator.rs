@@ -4,20 +4,23 @@ use serde_json::{Value, json};
 
 use ownership::guard::{Guard, HEARTBEATS};
 
+use crate::expression::quote;
+
 use super::rights::{self, Right, Rights, right};
 use super::{AGENT, CONTROLLER, Installation, PROBE, PROBES, controllers_profile, heartbeats, rehearsed, workloads};
 
 /// The account of the operator.
 pub const OPERATOR: &str = "nodebound-operator";
 
-/// What of a kind is ours by its name is repaired and taken away again; of the others it is seen that they come and go.
-const KEEP: [&[&str]; 2] = [&["list", "watch", "create"], &["get", "update", "patch", "delete"]];
+/// What of a kind is ours by its name is made, repaired and taken away again; of the others it is seen that they come and go.
+/// Objects are made by patches, which name them: a right to create one is none to create others.
+const KEEP: [&[&str]; 2] = [&["list", "watch"], &["get", "create", "update", "patch", "delete"]];
 /// The same of what is looked at only with the others.
-const BESIDE: [&[&str]; 2] = [&["create"], KEEP[1]];
-/// The agents' profile, which is not looked at with their pods.
-const CONFIGURE: [&[&str]; 2] = [&["create"], &["get", "update", "patch"]];
+const BESIDE: [&[&str]; 2] = [&[], KEEP[1]];
+/// The agents' profile, which goes with their pods.
+const CONFIGURE: [&[&str]; 2] = [&[], &["get", "create", "update", "patch"]];
 /// What is never taken away.
-const MAKE: [&[&str]; 2] = [&["create"], &["get", "patch"]];
+const MAKE: [&[&str]; 2] = [&[], &["get", "create", "patch"]];
 
 pub(super) fn objects(installation: &Installation) -> Vec<Value> {
     let mut objects = Installation::definitions(true);
@@ -104,30 +107,34 @@ fn policies(installation: &Installation) -> Vec<String> {
     own.into_iter().chain(rehearsed).chain(others).collect()
 }
 
-/// What it holds in order to grant it is not for its own use: it writes no Node, binds nobody but ours, makes no roles that others
-/// take up, and no pods that could do more than ours do.
+/// What it holds in order to grant it is not for its own use: it writes nothing that agents publish, grants to nobody but ours, and
+/// makes no pods that could do more than ours do.
 fn limits(installation: &Installation) -> Vec<Value> {
-    let namespace = &installation.settings.namespace;
-    let user = format!("system:serviceaccount:{namespace}:{OPERATOR}");
-    let of_ours = format!(
-        "subject.kind == 'ServiceAccount' ? subject.namespace == '{namespace}' && subject.name in ['{AGENT}', '{CONTROLLER}'] : subject.kind == 'Group' && subject.name == '{PROBE}'"
-    );
-    let bound = format!("!has(object.subjects) || object.subjects.all(subject, {of_ours})");
-    let named =
-        || ("object.metadata.name.startsWith('nodebound-')".to_owned(), "the operator writes objects of ours only");
-    let alone = "!has(object.metadata.labels) || object.metadata.labels.all(label, !label.startsWith('rbac.authorization.k8s.io/'))";
+    let user = format!("system:serviceaccount:{}:{OPERATOR}", installation.settings.namespace);
     let rbac = |resources: [&str; 2]| rule("rbac.authorization.k8s.io", &["CREATE", "UPDATE"], &resources);
+    let limit = |expression: &str, says| vec![(expression.to_owned(), says)];
+    let beats_elsewhere = format!("request.namespace != {}", quote(HEARTBEATS));
     let table = [
-        ("nodes", rule("", &["*"], &["nodes", "nodes/*"]), vec![("false".to_owned(), "the operator writes no Node")]),
+        ("nodes", rule("", &["*"], &["nodes", "nodes/*"]), limit("false", "the operator writes no Node")),
         (
-            "grants",
-            rbac(["clusterrolebindings", "rolebindings"]),
-            vec![(bound, "the operator grants to accounts of ours only"), named()],
+            "shadownodes",
+            rule("nodebound.io", &["*"], &["shadownodes", "shadownodes/*"]),
+            limit(EMPTY, "the operator makes empty shadow nodes only"),
         ),
+        (
+            "leases",
+            rule("coordination.k8s.io", &["*"], &["leases", "leases/*"]),
+            limit(&beats_elsewhere, "the operator writes no heartbeat"),
+        ),
+        ("grants", rbac(["clusterrolebindings", "rolebindings"]), grants(&installation.settings.namespace)),
         (
             "roles",
             rbac(["clusterroles", "roles"]),
-            vec![(alone.to_owned(), "the operator makes no roles that become part of others"), named()],
+            [
+                limit(ALONE, "the operator makes no roles that become part of others"),
+                limit(WEAK, "the operator grants no rights like its own"),
+            ]
+            .concat(),
         ),
         (
             "workloads",
@@ -139,8 +146,32 @@ fn limits(installation: &Installation) -> Vec<Value> {
     limits.flat_map(|(name, rules, rest)| policy(&format!("nodebound-operator-{name}"), &user, rules, &rest)).collect()
 }
 
+const EMPTY: &str =
+    "request.operation == 'CREATE' && !has(object.metadata.labels) && !has(object.metadata.annotations)";
+/// Roles are put together by labels, of which others have theirs.
+const ALONE: &str = "!has(object.metadata.labels) || object.metadata.labels.all(label, label.startsWith('app.kubernetes.io/') || label.startsWith('nodebound.io/'))";
+const WEAK: &str = "!has(object.rules) || object.rules.all(rule, rule.verbs.all(verb, verb in ['get', 'list', 'watch']) || !has(rule.apiGroups) || rule.apiGroups.all(group, !(group in ['*', 'admissionregistration.k8s.io', 'apiextensions.k8s.io', 'apps', 'rbac.authorization.k8s.io'])))";
+
+/// To whom, and what: a role is bound by a binding of its name.
+fn grants(namespace: &str) -> Vec<Limit> {
+    let of_ours = format!(
+        "subject.kind == 'ServiceAccount' ? subject.namespace == '{namespace}' && subject.name in ['{AGENT}', '{CONTROLLER}'] : subject.kind == 'Group' && subject.name == '{PROBE}'"
+    );
+    let bound = format!("!has(object.subjects) || object.subjects.all(subject, {of_ours})");
+    let name = "object.metadata.name";
+    let named =
+        format!("{name}.startsWith('nodebound-') && {name} == object.roleRef.name && !{name}.endsWith('-operator')");
+    vec![
+        (bound, "the operator grants to accounts of ours only"),
+        (named, "the operator binds roles of ours only, and not its own"),
+    ]
+}
+
+/// An expression, and what whoever breaks it is told.
+pub(super) type Limit = (String, &'static str);
+
 fn rule(group: &str, operations: &[&str], resources: &[&str]) -> Value {
-    json!([{"apiGroups": [group], "apiVersions": ["v1"], "operations": operations, "resources": resources, "scope": "*"}])
+    json!([{"apiGroups": [group], "apiVersions": ["*"], "operations": operations, "resources": resources, "scope": "*"}])
 }
 
 fn policy(name: &str, user: &str, rules: Value, validations: &[(String, &str)]) -> Vec<Value> {

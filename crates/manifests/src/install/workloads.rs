@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::expression::quote;
 
+use super::operator::Limit;
 use super::{AGENT, CONTROLLER, Installation, OPERATOR, Settings};
 
 /// The port of metrics and health.
@@ -100,25 +101,29 @@ pub(super) fn agents(installation: &Installation) -> Vec<Value> {
     vec![profile(installation), set]
 }
 
-/// What holds of every workload that the operator may make: our images and accounts, and nothing of the host but what agents
-/// read there.
-pub(super) fn limits(installation: &Installation) -> Vec<(String, &'static str)> {
+/// What holds of every workload that the operator may make: our images, started as they are, with accounts of ours, and nothing of
+/// the host but what agents read there.
+pub(super) fn limits(installation: &Installation) -> Vec<Limit> {
     let registry = quote(&format!("{}/", installation.settings.registry));
     let paths: Vec<String> = HOST.iter().map(|(_, path, _)| quote(path)).collect();
     let shared = ["hostNetwork", "hostPID", "hostIPC"].map(|field| format!("!(has({POD}.{field}) && {POD}.{field})"));
     let of_containers = |holds: &str| format!("!has({POD}.initContainers) && {POD}.containers.all(c, {holds})");
+    let of_host = format!("object.metadata.name == '{AGENT}' && v.hostPath.path in [{}]", paths.join(", "));
+    let of_ours = "has(v.configMap) && has(v.configMap.name) && v.configMap.name.startsWith('nodebound-')";
+    let volumes = format!("!has({POD}.volumes) || {POD}.volumes.all(v, has(v.hostPath) ? {of_host} : {of_ours})");
+    let account = format!(
+        "object.metadata.name in ['{AGENT}', '{CONTROLLER}'] && {POD}.serviceAccountName == object.metadata.name"
+    );
     vec![
-        (format!("{POD}.serviceAccountName in ['{AGENT}', '{CONTROLLER}']"), "its workloads have accounts of ours"),
+        (account, "its workloads have names and accounts of ours"),
         (of_containers(&format!("c.image.startsWith({registry})")), "its workloads have our images"),
+        (of_containers(AS_IT_IS), "its workloads start our images as they are"),
         (of_containers(UNPRIVILEGED), "its workloads have no privileges"),
-        (shared.join(" && "), "its workloads share nothing with their host"),
         (
-            format!(
-                "!has({POD}.volumes) || {POD}.volumes.all(v, !has(v.hostPath) || v.hostPath.path in [{}])",
-                paths.join(", ")
-            ),
-            "its workloads see of their host what agents read",
+            format!("!has({POD}.securityContext.seLinuxOptions) && {}", shared.join(" && ")),
+            "its workloads share nothing with their host",
         ),
+        (volumes, "its workloads see of their host what agents read"),
         (
             of_containers("!has(c.volumeMounts) || c.volumeMounts.all(m, has(m.readOnly) && m.readOnly)"),
             "its workloads write nothing",
@@ -127,7 +132,9 @@ pub(super) fn limits(installation: &Installation) -> Vec<(String, &'static str)>
 }
 
 const POD: &str = "object.spec.template.spec";
-const UNPRIVILEGED: &str = "has(c.securityContext) && !(has(c.securityContext.privileged) && c.securityContext.privileged) && has(c.securityContext.capabilities) && !has(c.securityContext.capabilities.add)";
+const AS_IT_IS: &str = "!has(c.command) && !has(c.lifecycle) && !has(c.envFrom) && (!has(c.env) || c.env.all(e, e.name in ['NODE_NAME', 'POD_NAME', 'POD_NAMESPACE']))";
+/// Whoever may not escalate is not privileged (`ValidateSecurityContext` in `pkg/apis/core/validation`).
+const UNPRIVILEGED: &str = "has(c.securityContext) && has(c.securityContext.allowPrivilegeEscalation) && !c.securityContext.allowPrivilegeEscalation && has(c.securityContext.capabilities) && !has(c.securityContext.capabilities.add) && has(c.securityContext.capabilities.drop) && 'ALL' in c.securityContext.capabilities.drop && !has(c.securityContext.seLinuxOptions)";
 
 /// The controller, and that one of its replicas stays when nodes are drained.
 pub(super) fn controller(installation: &Installation) -> Vec<Value> {

@@ -29,6 +29,10 @@ const OF_ACTIONS: [(&str, &str, Option<&str>); 2] = [
 ];
 const OF_PAUSES: [(&str, &str, Option<&str>); 1] = [("self.reason.trim() != ''", "must say why", Some(".reason"))];
 
+/// Its guard would hold another account at once, and the former one not any more, whatever that one may do.
+const OF_ACCOUNTS: [(&str, &str, Option<&str>); 1] =
+    [("self == oldSelf", "cannot be changed: uninstall this AgentProfile, and install another one", None)];
+
 /// Adds the rules to the schema of the type that they are about.
 pub(crate) fn add(schema: &mut Schema) {
     let has = |schema: &Schema, field: &str| schema.pointer(&format!("/properties/{field}")).is_some();
@@ -45,6 +49,9 @@ pub(crate) fn add(schema: &mut Schema) {
         bound(schema, "/properties/reason", "maxLength", 1024);
     }
     if has(schema, "serviceAccount") {
+        if let Some(Value::Object(account)) = schema.pointer_mut("/properties/serviceAccount") {
+            account.insert("x-kubernetes-validations".to_owned(), rules(&OF_ACCOUNTS));
+        }
         for field in ["labels", "annotations"] {
             bound(schema, &format!("/properties/{field}"), "maxItems", CLAIMS);
         }

@@ -150,9 +150,10 @@ pub fn collection(object: &Value) -> Result<String, StageError> {
     Ok(format!("{root}/{api_version}{namespace}/{plural}"))
 }
 
-const PLURALS: [(&str, &str); 13] = [
+const PLURALS: [(&str, &str); 14] = [
     ("Namespace", "namespaces"),
     ("ServiceAccount", "serviceaccounts"),
+    ("RoleBinding", "rolebindings"),
     ("CustomResourceDefinition", "customresourcedefinitions"),
     ("Node", "nodes"),
     ("Pod", "pods"),

@@ -1,5 +1,6 @@
 //! What is removed, and what has to stay: never a guard while whom it holds keeps a grant that is not ours to revoke.
 
+use manifests::Guarding;
 use manifests::install::{AGENT, CONTROLLER, Installation, PROBES, Part};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,16 @@ pub enum RemoveError {
     )]
     Exposed {
         /// The agent's user name.
+        account: String,
+    },
+    /// The guard is not that of the profile.
+    #[error(
+        "{policy} does not hold {account}: it guards another account, or somebody changed it; look at its matchConditions, then use --force"
+    )]
+    Another {
+        /// The guard.
+        policy: Place,
+        /// The account that it was to hold.
         account: String,
     },
     /// A request failed.
@@ -100,6 +111,9 @@ pub async fn remove(
     if !force && !installation.is_ours() && may_write_nodes(objects, installation).await? {
         return Err(exposed());
     }
+    if let Some(policy) = of_another(objects, installation).await?.filter(|_| !force) {
+        return Err(RemoveError::Another { policy, account: installation.profile.username().to_owned() });
+    }
     let mut removed = Vec::new();
     // An operator that is still at work may make again what is removed, until it sees that its profile is gone.
     for _ in 0..ROUNDS {
@@ -126,6 +140,16 @@ pub async fn remove(
         }
     }
     Ok(removed)
+}
+
+/// A guard of that name that holds somebody else.
+async fn of_another(objects: &Objects, installation: &Installation) -> Result<Option<Place>, RequestError> {
+    let guards: Vec<Value> =
+        installation.guards().iter().map(|guarding| Guarding::objects(guarding)[0].clone()).collect();
+    let found = objects.find(guards.iter().map(Place::of)).await?;
+    let whom = |policy: &Value| policy["spec"]["matchConditions"].clone();
+    let is_another = |wanted: &Value| found.get(&Place::of(wanted)).is_some_and(|there| whom(there) != whom(wanted));
+    Ok(guards.iter().find(|wanted| is_another(wanted)).map(Place::of))
 }
 
 /// The field managers of ours that write Nodes.
@@ -177,17 +201,22 @@ fn is_guard_or_ground(place: &Place) -> bool {
     place.kind.starts_with("ValidatingAdmissionPolicy") || is_shared(place) || place.kind == "ServiceAccount"
 }
 
+/// What can be done to any Node, labels through its status included.
+const WRITES: [(&str, &str); 6] =
+    [("patch", ""), ("update", ""), ("create", ""), ("delete", ""), ("patch", "status"), ("update", "status")];
+
 /// Whether the agent's account may write any Node, by whatever role.
 async fn may_write_nodes(objects: &Objects, installation: &Installation) -> Result<bool, RequestError> {
-    for verb in ["patch", "update"] {
-        if may(objects, installation, verb).await? {
+    for (verb, subresource) in WRITES {
+        let attributes = json!({"verb": verb, "resource": "nodes", "subresource": subresource, "version": "v1"});
+        if may(objects, installation, attributes).await? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-async fn may(objects: &Objects, installation: &Installation, verb: &str) -> Result<bool, RequestError> {
+async fn may(objects: &Objects, installation: &Installation, attributes: Value) -> Result<bool, RequestError> {
     let account = installation.profile.service_account();
     let groups = [
         "system:serviceaccounts".to_owned(),
@@ -195,8 +224,7 @@ async fn may(objects: &Objects, installation: &Installation, verb: &str) -> Resu
         "system:authenticated".to_owned(),
     ];
     let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {},
-        "spec": {"user": installation.profile.username(), "groups": groups,
-            "resourceAttributes": {"verb": verb, "resource": "nodes", "version": "v1"}}});
+        "spec": {"user": installation.profile.username(), "groups": groups, "resourceAttributes": attributes}});
     let answer = objects.create(&review).await?;
     Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(true))
 }

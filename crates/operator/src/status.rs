@@ -207,16 +207,16 @@ fn available(running: Count) -> Said {
     }
 }
 
-/// A profile that is not installed at all, whatever is in force of it: what is wrong with it.
+/// A profile that is not installed: what is wrong with it. What is in force of it stays, and nobody proves it.
 #[must_use]
 pub fn rejected(reason: Reason, message: &str, before: Option<&AgentProfileStatus>) -> Vec<Said> {
-    let mut all = vec![said(DEGRADED, true, reason, message)];
     let was_enforced =
-        before.is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == ENFORCED));
-    if !was_enforced {
-        all.push(said(ENFORCED, false, reason, message));
-    }
-    all
+        before.and_then(|status| condition(status, ENFORCED)).is_some_and(|known| known.status != "False");
+    let enforced = match was_enforced {
+        true => said(ENFORCED, None, reason, format!("what was in force is not proven any more: {message}")),
+        false => said(ENFORCED, false, reason, message),
+    };
+    vec![said(DEGRADED, true, reason, message), enforced]
 }
 
 /// The status after this, with the times at which conditions changed.

@@ -1,13 +1,13 @@
 //! What is wrong with a profile that only the cluster shows.
 
 use api::AgentProfile;
-use manifests::Guarding;
-use manifests::install::{Installation, OF_PROFILE, Part, Settings};
+use manifests::install::{Installation, OF_PROFILE, PROBES, Part, Settings};
 use ownership::Profile;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 use crate::object::{Objects, Place, RequestError};
+use crate::plan::is_ours;
 use crate::status::Reason;
 
 /// A profile as it is in the cluster.
@@ -71,6 +71,10 @@ pub async fn profiles(objects: &Objects) -> Result<Vec<Listed>, RequestError> {
 /// With which of the older profiles this one cannot be.
 #[must_use]
 pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<String> {
+    if installation.is_of_a_guardian() {
+        let account = installation.profile.username();
+        return Some(format!("{account} is an account of nodebound itself, which is guarded without a profile"));
+    }
     let own = exclusive(installation);
     if let Some(taken) = reserved(installation).intersection(&own).next() {
         return Some(format!("the operator needs the {taken} itself; rename the AgentProfile"));
@@ -101,13 +105,22 @@ pub fn conflicts(listed: &[Listed], settings: &Settings) -> Vec<Option<String>> 
     listed.iter().map(&mut of).collect()
 }
 
-/// What an installation cannot share: its guards, rights and workloads.
+/// What an installation cannot share: its guards, whatever the profile says one day, and its rights and workloads.
 fn exclusive(installation: &Installation) -> BTreeSet<Place> {
     let objects = Part::ALL.into_iter().flat_map(|part| installation.objects(part)).chain(installation.hold());
-    let objects = objects.chain(installation.rehearsal());
-    let guards = installation.guards();
-    let guards = guards.iter().flat_map(Guarding::objects);
-    guards.chain(objects.filter(|object| is_of(object, installation))).map(|object| Place::of(&object)).collect()
+    let own = installation.guards();
+    let own = own.iter().map(|guarding| guarding.guard.policy_name(installation.profile.name()));
+    let names = installation.policy_names().into_iter().filter(|name| name != PROBES).chain(own);
+    let policy = |name: String| {
+        ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"].map(|kind| Place {
+            api_version: "admissionregistration.k8s.io/v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: None,
+            name: name.clone(),
+        })
+    };
+    let others = objects.filter(|object| is_of(object, installation)).map(|object| Place::of(&object));
+    names.flat_map(policy).chain(others).collect()
 }
 
 fn is_of(object: &Value, installation: &Installation) -> bool {
@@ -141,6 +154,32 @@ pub async fn unused(objects: &Objects, profile: &Profile) -> Result<Option<(Reas
     let pods = objects.list(&place("Pod", String::new())).await?;
     let is_used = pods.iter().any(|pod| pod["spec"]["serviceAccountName"] == account.name.as_str());
     Ok((!is_used).then(|| (Reason::AccountUnused, format!("no pod uses the service account {label}"))))
+}
+
+/// Who has rights by others in a namespace of ours that somebody else made: whoever may read its tokens or run its pods is
+/// our programs.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn strangers(objects: &Objects, installation: &Installation) -> Result<Vec<String>, RequestError> {
+    let wanted = installation.operator().into_iter().chain(installation.objects(Part::Ground));
+    let namespaces: BTreeSet<Place> =
+        wanted.filter(|object| object["kind"] == "Namespace").map(|object| Place::of(&object)).collect();
+    let found = objects.find(namespaces).await?;
+    let mut strangers = Vec::new();
+    for (namespace, _) in found.objects.iter().filter(|(_, object)| !is_ours(object)) {
+        let bindings = Place {
+            api_version: "rbac.authorization.k8s.io/v1".to_owned(),
+            kind: "RoleBinding".to_owned(),
+            namespace: Some(namespace.name.clone()),
+            name: String::new(),
+        };
+        let names = objects.list(&bindings).await?.into_iter().filter_map(|found| {
+            found["metadata"]["name"].as_str().map(|name| format!("RoleBinding {}/{name}", namespace.name))
+        });
+        strangers.extend(names);
+    }
+    Ok(strangers)
 }
 
 /// Keys on Nodes that the agent seems to write and the profile does not let it. The field managers of a Node are a hint:

@@ -169,8 +169,8 @@ impl Arguments {
             anyhow::anyhow!(lines.join("\n"))
         })?;
         let registry = self.registry.trim_end_matches('/').to_owned();
-        let settings =
-            Settings { namespace: self.namespace.clone(), registry, any_node: self.any_node, ..Settings::default() };
+        let (namespace, any_node, hold_upgrades) = (self.namespace.clone(), self.any_node, self.hold_upgrades);
+        let settings = Settings { namespace, registry, any_node, hold_upgrades, ..Settings::default() };
         let installation = Installation { profile, settings };
         supported(&installation)?;
         Ok(installation)
@@ -208,6 +208,14 @@ impl Arguments {
         };
         if let Some(conflict) = survey::conflict(&goal.installation, &others) {
             return Err(Refused(conflict).into());
+        }
+        let strangers = survey::strangers(objects, &goal.installation).await?;
+        if !strangers.is_empty() && !self.adopt {
+            return Err(Refused(format!(
+                "others were given rights where our programs are to run, and could speak for them: {}; remove those, or use --adopt",
+                strangers.join(", ")
+            ))
+            .into());
         }
         if self.is_static && profile.node() == OwnNode::Own {
             warn_of_claims(&objects.version().await?, console);

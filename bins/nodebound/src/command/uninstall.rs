@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::Args;
 use manifests::install::{Installation, Settings};
-use operator::object::{Objects, Place};
+use operator::object::{Objects, Place, RequestError};
 use operator::remove::{RemoveError, clear, removable, remove, written};
 use operator::survey;
 use ownership::Profile;
@@ -76,7 +76,7 @@ impl Arguments {
             console.say(harmless(&format!("delete {place}")));
         });
         let places = removed.await.map_err(|error| match error {
-            RemoveError::Exposed { .. } => anyhow::Error::new(Refused(error.to_string())),
+            RemoveError::Exposed { .. } | RemoveError::Another { .. } => anyhow::Error::new(Refused(error.to_string())),
             RemoveError::Request(error) => error.into(),
         })?;
         for (node, keys) in &nodes {
@@ -88,7 +88,11 @@ impl Arguments {
 
     /// That of the cluster, which is what is installed.
     async fn profile(&self, objects: &Objects) -> anyhow::Result<Profile> {
-        let listed = survey::profiles(objects).await.unwrap_or_default();
+        let listed = match survey::profiles(objects).await {
+            // There are no AgentProfiles.
+            Err(RequestError::Refused { code: 404, .. }) => Vec::new(),
+            listed => listed?,
+        };
         let known = listed.into_iter().find(|listed| listed.name() == self.profile);
         match known.and_then(|listed| listed.profile.ok()) {
             Some((profile, _)) => Ok(profile),

@@ -142,6 +142,34 @@ fn a_second_profile_for_the_account_is_refused() {
     assert_eq!(cluster.revision(), before);
 }
 
+/// Somebody made our namespace before us, and kept rights in it.
+#[test]
+fn a_namespace_in_which_others_have_rights_is_not_ours() {
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"namespace": "nodebound-system", "name": "mine"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "nodebound-system"}});
+    let cluster = bare().with([namespace, binding]).served();
+    let before = cluster.revision();
+    let refused = cluster.run(&["install", "--profile", "kubevirt"]);
+    ended(&refused, 1, "could speak for them: RoleBinding nodebound-system/mine; remove those, or use --adopt");
+    assert_eq!(cluster.revision(), before);
+    assert_eq!(cluster.run(&["install", "--profile", "kubevirt", "--adopt", "--dry-run"]).code, 0);
+}
+
+/// Without policies, and only where it was asked for.
+#[test]
+fn upgrades_of_the_product_are_held_back() {
+    for (more, expected) in [(&[][..], false), (&["--hold-upgrades"][..], true)] {
+        let cluster = Stage::new().release(29).served();
+        let installed = cluster.run(&[&["install", "--static", "--profile", "kubevirt"], more].concat());
+        ended(&installed, 1, "1.30");
+        let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/nodebound-kubevirt-hold";
+        assert_eq!(cluster.get(path).is_some(), expected, "{more:?}");
+    }
+}
+
 /// Who installs may read only: it says what is missing, and leaves everything as it was.
 #[test]
 fn who_lacks_a_right_is_told_which() {

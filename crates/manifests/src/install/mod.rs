@@ -149,6 +149,18 @@ impl Installation {
         objects.map(|object| self.owned(renamed(object))).collect()
     }
 
+    /// What its policies are called, whatever the profile says one day, and the one that all profiles share.
+    #[must_use]
+    pub fn policy_names(&self) -> Vec<String> {
+        operator::policies(self)
+    }
+
+    /// Whether the profile is about an account that guards others.
+    #[must_use]
+    pub fn is_of_a_guardian(&self) -> bool {
+        [CONTROLLER, OPERATOR].iter().any(|name| *self.profile.service_account() == self.account(name))
+    }
+
     /// The operator with what it needs: it installs all the rest.
     #[must_use]
     pub fn operator(&self) -> Vec<Value> {

@@ -99,7 +99,7 @@ fn ours(group: &'static str, resource: &str, [all, named]: [&[&'static str]; 2],
 }
 
 /// What policies and their bindings are called, by whatever channel.
-fn policies(installation: &Installation) -> Vec<String> {
+pub(super) fn policies(installation: &Installation) -> Vec<String> {
     let controllers = controllers_profile(&installation.profile, installation.account(CONTROLLER));
     let own = Guard::ALL.map(|guard| guard.policy_name(installation.profile.name()));
     let rehearsed = own.clone().map(rehearsed);

@@ -30,6 +30,29 @@ async fn a_guard_is_installed_proven_repaired_and_not_taken_from_whom_it_holds()
     assert_eq!(removed, [], "there is nothing left to remove");
 }
 
+/// Its AgentProfile has gone, and whoever uninstalls names another account: the right one may still write every Node.
+#[tokio::test(start_paused = true)]
+async fn a_guard_of_another_account_is_not_removed() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.install(&goal).await.unwrap();
+    let other = crate::cluster::goal("{namespace: kubevirt, name: another}", "");
+    let error = remove(&cluster.objects, &other.installation, false, |_| ()).await.unwrap_err();
+    let RemoveError::Another { policy, account } = error else { panic!("{error}") };
+    assert_eq!((&*policy.name, &*account), ("nodebound-p", "system:serviceaccount:kubevirt:another"));
+    assert_eq!(cluster.found(&goal).await.len(), goal.places().count(), "the guard is where it was");
+}
+
+/// Another one would be held at once, and the former one not any more.
+#[tokio::test(start_paused = true)]
+async fn the_account_of_a_profile_cannot_be_changed() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.install(&goal).await.unwrap();
+    let mut object = goal.installation.agent_profile();
+    object["spec"]["serviceAccount"]["name"] = json!("another");
+    let error = cluster.objects.apply(&object).await.unwrap_err().to_string();
+    assert!(error.contains("spec.serviceAccount") && error.contains("cannot be changed"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_made_is_named_and_stays() {
     let (cluster, goal) = (Cluster::new().await, theirs(""));

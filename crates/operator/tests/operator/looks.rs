@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, Looking, ours, theirs};
 use admission::KubeVersion;
-use manifests::install::Part;
+use manifests::install::{Installation, Part};
 use operator::object::Place;
 use operator::run::Report;
 use ownership::identity::{NODE_NAME, POD_NAME};
@@ -131,7 +131,8 @@ async fn no_profile_has_a_name_that_makes_its_objects_those_of_others() {
     }
     cluster.with_profile(&goal).await;
     sleep(Duration::from_secs(1)).await;
-    let names = [("probes", true), ("operator-nodes", true), ("p-shadownodes", false), ("p-hold", false)];
+    let names =
+        [("probes", true), ("operator-nodes", true), ("p-resources", true), ("p-controller", true), ("p-hold", false)];
     for (name, _) in names {
         let mut object = theirs("").installation.agent_profile();
         object["metadata"]["name"] = json!(name);
@@ -149,7 +150,7 @@ async fn no_profile_has_a_name_that_makes_its_objects_those_of_others() {
     let places = [
         ("nodebound-probes", "probe"),
         ("nodebound-operator-nodes", "operator writes no Node"),
-        ("nodebound-p-shadownodes", "p-shadownodes"),
+        ("nodebound-p-hold", "agent-p-hold"),
     ];
     for (name, part) in places {
         let place = Place { name: name.to_owned(), ..Place::of(&goal.installation.objects(Part::Guards)[0]) };
@@ -158,6 +159,45 @@ async fn no_profile_has_a_name_that_makes_its_objects_those_of_others() {
     }
     let message = &cluster.condition("probes", "Degraded").await[2];
     assert!(message.contains("the operator needs the") && message.contains("rename the AgentProfile"), "{message}");
+}
+
+/// Its guard stays, and nobody says any more that it is in force.
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_becomes_invalid_is_not_enforced_for_ever() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    looking.operator.look().await.unwrap();
+    let valid = goal.installation.agent_profile();
+    let mut invalid = valid.clone();
+    invalid["spec"]["labels"] = json!([{"key": "a", "domain": "b"}]);
+    for (object, expected) in [(invalid, ["Unknown", "InvalidProfile"]), (valid, ["True", "GuardProven"])] {
+        // A definition of before, which checks nothing.
+        let mut definition = Installation::definitions(false).remove(0);
+        definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
+            json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let place = Place::of(&definition);
+        let there = cluster.objects.find([place.clone()]).await.unwrap().objects.remove(&place).unwrap();
+        cluster.objects.replace(&there, &definition).await.unwrap();
+        cluster.write_profile(object).await;
+        looking.operator.look().await.unwrap();
+        assert_eq!(cluster.condition("p", "Enforced").await[..2], expected);
+        assert_eq!(cluster.found(&goal).await.len(), goal.places().count(), "the guard is where it was");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_of_the_guards_themselves_is_nobodys_agent() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.with_profile(&goal).await;
+    let mut object = goal.installation.agent_profile();
+    object["metadata"]["name"] = json!("q");
+    object["spec"]["serviceAccount"] = json!({"namespace": "nodebound-system", "name": "nodebound-operator"});
+    cluster.write_profile(object).await;
+    Looking::at(&cluster).operator.look().await.unwrap();
+    let [status, reason, message] = cluster.condition("q", "Degraded").await;
+    assert_eq!((&*status, &*reason), ("True", "ProfileConflict"));
+    assert!(message.contains("nodebound-operator is an account of nodebound itself"), "{message}");
 }
 
 /// What comes after the proof cannot be done: the guard is in force all the same, is not proven again for it, and something is wrong.

@@ -193,20 +193,14 @@ fn profiles() -> Result<String> {
     Ok(yaml)
 }
 
-/// The rights by which upgrades are held back; what holds them back may always be found and removed.
-const HOLD: [[&str; 2]; 2] = [
-    [
-        "- apiGroups:\n  - admissionregistration.k8s.io\n  resources:\n  - validatingwebhookconfigurations\n  verbs:\n  - create\n",
-        "{{- if $.Values.holdUpgrades }}\n- apiGroups:\n  - admissionregistration.k8s.io\n  resources:\n  - validatingwebhookconfigurations\n  verbs:\n  - create\n{{- end }}\n",
-    ],
-    [
-        "- validatingwebhookconfigurations\n  verbs:\n  - get\n  - update\n  - patch\n  - delete\n",
-        "- validatingwebhookconfigurations\n  verbs:\n  - get\n{{- if $.Values.holdUpgrades }}\n  - update\n  - patch\n{{- end }}\n  - delete\n",
-    ],
+/// The verbs with which upgrades are held back; what holds them back may always be found and removed.
+const HOLD: [&str; 2] = [
+    "- validatingwebhookconfigurations\n  verbs:\n  - get\n  - create\n  - update\n  - patch\n  - delete\n",
+    "- validatingwebhookconfigurations\n  verbs:\n  - get\n{{- if $.Values.holdUpgrades }}\n  - create\n  - update\n  - patch\n{{- end }}\n  - delete\n",
 ];
 
 fn with_values(yaml: &str) -> String {
-    let yaml = HOLD.iter().fold(yaml.to_owned(), |yaml, [all, some]| yaml.replace(all, some));
+    let yaml = yaml.replace(HOLD[0], HOLD[1]);
     let yaml = PLACES.iter().fold(yaml, |yaml, (word, place)| yaml.replace(word, place));
     yaml.replace(&REPLICAS.to_string(), "{{ .Values.replicas }}")
 }

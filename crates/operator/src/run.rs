@@ -175,7 +175,10 @@ impl Operator {
         let Effective { profile, weakened, claims_since, rehearses } =
             effective(profile, claims, was_without, since, now);
         let installation = Installation { profile, settings: self.settings.clone() };
-        let (outcome, repaired) = self.install(&installation, rehearses).await;
+        let wanted = Goal { installation, adopt: false, profile_is_given: true, rehearses };
+        // What was in force is ours, whoever took our label away.
+        let was_ours = before.as_ref().is_some_and(|status| status.guard.is_some());
+        let (outcome, repaired) = self.install(&wanted, was_ours).await;
         for place in repaired {
             let message = format!("somebody had changed {place}; it is repaired");
             let news = News { warning: true, reason: "GuardRepaired".to_owned(), message };
@@ -183,8 +186,8 @@ impl Operator {
             (self.report)(Report::Repaired(listed.name().to_owned(), place));
         }
         let mut all = status::conditions(&outcome, weakened.as_ref());
-        if outcome.is_ok() && !installation.is_ours() {
-            look_for_pods(&self.executor.objects, &installation, &mut all).await;
+        if outcome.is_ok() && !wanted.installation.is_ours() {
+            look_for_pods(&self.executor.objects, &wanted.installation, &mut all).await;
         }
         let mut after = status::merged(before.as_ref(), all, object.metadata.generation, now);
         after.operator_version = env!("CARGO_PKG_VERSION").to_owned();
@@ -198,11 +201,11 @@ impl Operator {
     }
 
     /// What came of it, and the guards that somebody had changed.
-    async fn install(&mut self, installation: &Installation, rehearses: bool) -> (Outcome, Vec<Place>) {
-        let name = installation.profile.name().to_owned();
+    async fn install(&mut self, wanted: &Goal, was_ours: bool) -> (Outcome, Vec<Place>) {
+        let name = wanted.installation.profile.name().to_owned();
         let known = self.known.remove(&name).unwrap_or_default();
-        let goal = Goal { installation: installation.clone(), adopt: false, profile_is_given: true, rehearses };
-        let is_same = known.goal.as_ref() == Some(&goal);
+        let is_same = known.goal.as_ref() == Some(wanted);
+        let goal = Goal { adopt: was_ours, ..wanted.clone() };
         let is_due = !is_same || known.due.is_none_or(|due| Instant::now() >= due);
         let (mut last, report) = (None, &mut self.report);
         let outcome = self.executor.install(&goal, known.proven.filter(|_| !is_due), |event| {
@@ -224,7 +227,7 @@ impl Operator {
             guarded = !installed.unguarded;
         }
         let due = if is_due { Some(Instant::now() + self.jittered()) } else { known.due };
-        self.known.insert(name, Known { goal: Some(goal), proven, guarded, due });
+        self.known.insert(name, Known { goal: Some(wanted.clone()), proven, guarded, due });
         (outcome, changed)
     }
 

@@ -67,6 +67,7 @@ async fn what_somebody_changes_is_repaired_and_told() {
         ("ValidatingAdmissionPolicy", "/spec/failurePolicy", json!("Ignore")),
         ("ValidatingAdmissionPolicy", "/spec/matchConstraints/excludeResourceRules", exempt),
         ("ValidatingAdmissionPolicyBinding", "/spec/validationActions", json!(["Audit"])),
+        ("ValidatingAdmissionPolicy", "/metadata/labels", json!({"app.kubernetes.io/managed-by": "another"})),
     ] {
         looking.taken();
         let mut object = guards.iter().find(|object| object["kind"] == kind).unwrap().clone();

@@ -22,6 +22,7 @@ pub(crate) struct Telemetry {
     repaired: Family<Of, Counter>,
     steps: Family<Of, Counter>,
     failures: Counter,
+    orphaned: Gauge,
     is_blind: Gauge,
     ready: Arc<AtomicBool>,
 }
@@ -42,6 +43,17 @@ impl Telemetry {
             Report::Blind(error) => {
                 self.is_blind.set(1);
                 tracing::warn!("profiles cannot be looked at: {error}");
+            }
+            Report::Gone(name) => {
+                self.enforced.remove(&of(name));
+                self.proven.remove(&of(name));
+                tracing::warn!(
+                    profile = name,
+                    "its AgentProfile has gone: what was installed for it stays, and nobody repairs it; `nodebound uninstall` removes it"
+                );
+            }
+            Report::Orphaned(guards) => {
+                self.orphaned.set(i64::try_from(*guards).unwrap_or(i64::MAX));
             }
             Report::Does(name, step) => {
                 self.steps.get_or_create(&of(name)).inc();
@@ -87,6 +99,7 @@ impl Telemetry {
         metrics.register("repairs", "Objects that somebody had changed", self.repaired.clone());
         metrics.register("steps", "Steps of installations", self.steps.clone());
         metrics.register("unsaid", "Statuses and Events that could not be written", self.failures.clone());
+        metrics.register("orphaned_guards", "Guards whose AgentProfile has gone", self.orphaned.clone());
         metrics.register("blind", "Whether profiles cannot be looked at", self.is_blind.clone());
         let ready = self.ready.clone();
         let readiness = move || ready.load(Ordering::Relaxed).then_some(()).ok_or_else(|| "not started yet".into());
@@ -111,6 +124,9 @@ mod tests {
             Report::Looked(2),
             Report::Enforced("p".into(), Some(true), "GuardProven".into()),
             Report::Enforced("q".into(), None, "NotProven".into()),
+            Report::Enforced("r".into(), Some(true), "GuardProven".into()),
+            Report::Gone("r".into()),
+            Report::Orphaned(3),
         ] {
             telemetry.note(&report);
         }
@@ -121,8 +137,10 @@ mod tests {
             "nodebound_operator_profiles 2",
             "nodebound_operator_enforced{profile=\"p\"} 1",
             "nodebound_operator_enforced{profile=\"q\"} 0",
+            "nodebound_operator_orphaned_guards 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{text}");
         }
+        assert!(!text.contains("profile=\"r\""), "{text}");
     }
 }

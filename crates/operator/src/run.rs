@@ -37,6 +37,10 @@ pub enum Report {
     Looked(usize),
     /// They cannot be looked at.
     Blind(String),
+    /// A profile has gone. What was installed for it stays.
+    Gone(String),
+    /// So many guards are there whose profile has gone: nobody proves or repairs them.
+    Orphaned(usize),
     /// A step is done.
     Does(String, String),
     /// A guard of this profile was proven.
@@ -150,7 +154,11 @@ impl Operator {
             self.one(profile, conflict, claims, &server).await;
         }
         let names: Vec<&str> = listed.iter().map(Listed::name).collect();
+        for name in self.known.keys().filter(|name| !names.contains(&name.as_str())) {
+            (self.report)(Report::Gone(name.clone()));
+        }
         self.known.retain(|name, _| names.contains(&name.as_str()));
+        (self.report)(Report::Orphaned(survey::orphans(&self.executor.objects, &names).await?));
         Ok(listed.len())
     }
 

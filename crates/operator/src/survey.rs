@@ -182,6 +182,26 @@ pub async fn strangers(objects: &Objects, installation: &Installation) -> Result
     Ok(strangers)
 }
 
+/// How many guards are there of profiles that are not.
+///
+/// # Errors
+/// [`RequestError`]
+pub async fn orphans(objects: &Objects, profiles: &[&str]) -> Result<usize, RequestError> {
+    let policies = Place {
+        api_version: "admissionregistration.k8s.io/v1".to_owned(),
+        kind: "ValidatingAdmissionPolicy".to_owned(),
+        namespace: None,
+        name: String::new(),
+    };
+    let listed = match objects.list(&policies).await {
+        Err(RequestError::Refused { code: 404, .. }) => Vec::new(),
+        listed => listed?,
+    };
+    let profile = |policy: &Value| policy["metadata"]["labels"][OF_PROFILE].as_str().map(str::to_owned);
+    let of = listed.iter().filter(|policy| is_ours(policy)).filter_map(profile);
+    Ok(of.filter(|name| !profiles.contains(&name.as_str())).count())
+}
+
 /// Keys on Nodes that the agent seems to write and the profile does not let it. The field managers of a Node are a hint:
 /// those that are named like a container of the agent's pods.
 ///

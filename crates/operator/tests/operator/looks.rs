@@ -201,6 +201,21 @@ async fn an_account_of_the_guards_themselves_is_nobodys_agent() {
     assert!(message.contains("nodebound-operator is an account of nodebound itself"), "{message}");
 }
 
+/// What it installed stays, and that nobody minds it is told.
+#[tokio::test(start_paused = true)]
+async fn a_profile_that_has_gone_leaves_its_guard() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    cluster.with_profile(&goal).await;
+    let mut looking = Looking::at(&cluster);
+    looking.operator.look().await.unwrap();
+    assert!(looking.taken().contains(&Report::Orphaned(0)));
+    cluster.objects.delete(&Place::of(&goal.installation.agent_profile())).await.unwrap();
+    looking.operator.look().await.unwrap();
+    let told = looking.taken();
+    assert!(told.contains(&Report::Gone("p".to_owned())) && told.contains(&Report::Orphaned(1)), "{told:?}");
+    assert_eq!(cluster.found(&goal).await.len(), goal.places().count() - 1, "the guard is where it was");
+}
+
 /// What comes after the proof cannot be done: the guard is in force all the same, is not proven again for it, and something is wrong.
 #[tokio::test(start_paused = true)]
 async fn a_guard_is_in_force_though_a_later_step_fails() {

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says why it is ignored")]
 
 mod cluster;
+mod hold;
 mod kubectl;
 mod limits;
 mod lives;
@@ -51,6 +52,7 @@ fn trials(place: &Place) -> Vec<Trial> {
         trial("an agent of ours, installed step by step, upgraded, rolled back, removed", place, stories::direct),
         trial("the same by ShadowNodes, to the other channel and back", place, stories::channels),
         trial("an agent of somebody else is guarded, and nothing of it is touched", place, stories::theirs),
+        trial("another version of the product is held back", place, hold::back),
         trial("whoever has the operator's token is held", place, limits::kept),
         trial("kubectl waits for the condition, and finds nothing to change", place, kubectl::session),
         trial("the definition says of a profile what the file's checks say", place, kubectl::definition),

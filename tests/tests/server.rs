@@ -117,21 +117,21 @@ async fn installed(server: Server) {
 
 /// Each channel with each sign of life, for agents of ours and of somebody else.
 fn installations() -> Vec<Installation> {
-    let spec = |account: &str, more: &str| {
+    let spec = |name: &str, account: &str, more: &str| {
         format!(
-            "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: p}}\nspec:\n  \
+            "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: {name}}}\nspec:\n  \
             serviceAccount: {account}\n  labels: [{{domain: kubevirt.io}}]\n  annotations: [{{domain: kubevirt.io}}]\n{more}"
         )
     };
-    let (ours, theirs) =
-        ("{namespace: nodebound-system, name: nodebound-agent}", "{namespace: default, name: kubevirt-handler}");
+    let ours = ("p", "{namespace: nodebound-system, name: nodebound-agent}");
+    let theirs = ("q", "{namespace: default, name: kubevirt-handler}");
     let alive = |source: &str| {
         format!("  liveness: {{source: {source}, mark: {{label: kubevirt.io/schedulable, value: 'false'}}}}\n")
     };
     let by_shadow = format!("  channel: ShadowNode\n{}", alive("Lease"));
     [(ours, by_shadow), (ours, String::new()), (theirs, alive("PodReadiness")), (theirs, String::new())]
-        .map(|(account, more)| {
-            let profile = ownership::parse::profile(&spec(account, &more)).expect("is valid");
+        .map(|((name, account), more)| {
+            let profile = ownership::parse::profile(&spec(name, account, &more)).expect("is valid");
             Installation { profile, settings: install::Settings::default() }
         })
         .into()

@@ -16,6 +16,7 @@ mod kubelet;
 mod namespaces;
 pub mod placement;
 mod replicaset;
+pub mod rights;
 mod scheduler;
 mod step;
 mod sweep;

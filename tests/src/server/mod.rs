@@ -10,9 +10,10 @@ pub use exchange::{Answer, Exchange, Response};
 pub use setting::crds;
 
 use admission::UserInfo;
-use sandbox::server::Plugin;
+use sandbox::server::{Plugin, Recording};
 use sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -78,17 +79,27 @@ impl Server {
         Self::with(place, Access::Roles).await
     }
 
+    /// A sandbox that grants what roles grant, and writes an audit log.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn recorded(log: impl Write + Send + 'static) -> Self {
+        Self::inside(Access::Roles, Some(Recording::to(log)))
+    }
+
     async fn with(place: &Place, access: Access) -> Self {
         match place {
-            Place::Sandbox => Self::inside(access),
+            Place::Sandbox => Self::inside(access, None),
             Place::Real(assets) => Self::real(assets, access).await,
         }
     }
 
     /// A sandbox without the plugins that the real server of these tests has not either.
-    fn inside(access: Access) -> Self {
+    fn inside(access: Access, recording: Option<Recording>) -> Self {
         let disabled = [Plugin::ServiceAccount, Plugin::TaintNodesByCondition].into();
-        let sandbox = Sandbox::start(Settings { disabled, ..Settings::default() }).expect("a sandbox starts");
+        let sandbox =
+            Sandbox::start(Settings { disabled, recording, ..Settings::default() }).expect("a sandbox starts");
         if access == Access::Everything {
             sandbox.plant(everything_for_everybody());
         }

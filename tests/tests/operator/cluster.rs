@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::Controllers;
+use testkit::rights::Log;
 use tests::server::{Place, Server};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -59,9 +60,20 @@ impl Cluster {
         cluster
     }
 
+    /// On a sandbox, with its audit log.
+    pub async fn recorded(goal: &Goal) -> (Self, Log) {
+        let log = Log::default();
+        let mut cluster = Self::on(Server::recorded(log.clone())).await;
+        cluster.employ(goal).await;
+        (cluster, log)
+    }
+
     /// Without the operator.
     pub async fn bare(place: &Place) -> Self {
-        let server = Server::with_roles(place).await;
+        Self::on(Server::with_roles(place).await).await
+    }
+
+    async fn on(server: Server) -> Self {
         let client = server.client();
         for name in NODES {
             let mut labels = json!({"kubernetes.io/hostname": name});

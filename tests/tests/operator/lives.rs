@@ -5,7 +5,7 @@ use app::election::Candidate;
 use channels::{Backoff, Cause, Direct, Failure, Publish, Refuser, ShadowNode, Wanted};
 use controller::{Controller, probe};
 use k8s_openapi::jiff::Timestamp;
-use manifests::install::{self, Settings};
+use manifests::install::{self, Part, Settings};
 use operator::object::Place as At;
 use operator::plan::Goal;
 use operator::run::Operator;
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use testkit::rights::{Log, Right, rights};
 use tests::server::{Place, Server};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -261,10 +262,44 @@ fn slow() -> Rule {
     Rule { matches, when: When::Always, effect: Effect::Delay(1500) }
 }
 
-pub async fn transitions(place: Place) {
+/// What these lives do not come to. Whole programs follow the profile, say what goes wrong, and ask KubeVirt for its settings;
+/// a suspect is looked at afresh, and what is of a Node that has gone is removed.
+const ELSEWHERE: [(&str, &str, &str); 10] = [
+    (install::AGENT, "events", "create"),
+    (install::AGENT, "kubevirts", "list"),
+    (install::CONTROLLER, "agentprofiles", "list"),
+    (install::CONTROLLER, "agentprofiles", "watch"),
+    (install::CONTROLLER, "events", "create"),
+    (install::CONTROLLER, "nodes", "get"),
+    (install::CONTROLLER, "shadownodes", "get"),
+    (install::CONTROLLER, "shadownodes", "delete"),
+    (install::CONTROLLER, "leases", "get"),
+    (install::CONTROLLER, "leases", "delete"),
+];
+
+/// Of what agents and controllers may do, nothing was not needed.
+fn every_right_was_needed(log: &Log, goals: [&Goal; 2]) {
+    let events = log.events();
+    for account in [install::AGENT, install::CONTROLLER] {
+        let user = format!("system:serviceaccount:nodebound-system:{account}");
+        let own: Vec<&Value> = events.iter().filter(|event| event["user"]["username"] == user.as_str()).collect();
+        let name = account.replace("nodebound", "nodebound-p");
+        let roles: Vec<Value> = goals.iter().flat_map(|goal| goal.installation.objects(Part::Rights)).collect();
+        let roles: Vec<Value> =
+            roles.into_iter().filter(|role| text(role, "/metadata/name").starts_with(&name)).collect();
+        let is_idle = |right: &Right| {
+            let is_elsewhere = ELSEWHERE.contains(&(account, &*right.resource, &*right.verb));
+            !is_elsewhere && !own.iter().any(|event| right.is_used(event))
+        };
+        let idle: Vec<Right> = rights(&roles).into_iter().filter(is_idle).collect();
+        assert!(idle.is_empty(), "{account} never needed {idle:#?}");
+    }
+}
+
+pub async fn transitions(_: Place) {
     let (direct, shadow) = (ours(DIRECT), ours(SHADOW));
     for seed in 0..1 {
-        let cluster = Cluster::start(&place, &shadow).await;
+        let (cluster, log) = Cluster::recorded(&shadow).await;
         let sandbox = cluster.server.sandbox().expect("it is one");
         sandbox.trouble(vec![slow()]);
         let (mut kubelets, mut chance) = (Kubelets::new(), SmallRng::seed_from_u64(seed));
@@ -280,5 +315,6 @@ pub async fn transitions(place: Place) {
             reach(&cluster, goal, tag, &mut kubelets, &mut chance).await;
         }
         goes_on(&cluster, &mut kubelets).await;
+        every_right_was_needed(&log, [&direct, &shadow]);
     }
 }

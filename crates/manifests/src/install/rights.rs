@@ -126,12 +126,12 @@ fn probing(installation: &Installation, ways: Ways) -> Vec<Role> {
     let of_leases = ways.leases.then(|| Role {
         name: name.clone(),
         namespace: Some(HEARTBEATS.to_owned()),
-        rights: vec![right("coordination.k8s.io", "leases", &["get", "patch"])],
+        rights: vec![right("coordination.k8s.io", "leases", &["patch"])],
         subject: subject.clone(),
     });
-    let nodes = right("", "nodes", &["get", "patch"]);
+    let nodes = right("", "nodes", &["patch"]);
     let rights = match () {
-        () if ways.shadow => vec![shadow_nodes()],
+        () if ways.shadow => vec![right("nodebound.io", "shadownodes", &["patch"])],
         () if installation.is_ours() => vec![nodes],
         // A policy of somebody else may hide from probes of Nodes what ours would say.
         () => vec![nodes, right("", "nodes/status", &["patch"])],
@@ -214,7 +214,7 @@ fn agent(installation: &Installation, ways: Ways) -> Vec<Role> {
     let role = |namespace: Option<&str>, rights| installation.role(AGENT, "agent", namespace, rights);
     let mut roles = vec![role(None, everywhere), role(Some(EVENTS), vec![right("", "events", &["create"])])];
     if ways.leases {
-        let leases = right("coordination.k8s.io", "leases", &["get", "patch"]);
+        let leases = right("coordination.k8s.io", "leases", &["patch"]);
         roles.push(role(Some(HEARTBEATS), vec![leases]));
     }
     roles

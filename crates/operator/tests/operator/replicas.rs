@@ -13,62 +13,41 @@ use operator::watching;
 use sandbox::adversity::{Effect, Matches, Rule, When};
 use sandbox::server::Recording;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use testkit::rights::Log;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 const NAMESPACE: &str = "nodebound-system";
 
-/// The audit log of a sandbox.
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// What replicas wrote, in its order: who, and where. What is said of profiles and who leads is not counted.
+fn writes(log: &Log) -> Vec<(String, String)> {
+    let written = log.events().into_iter().filter(|event| {
+        let (uri, verb) = (event["requestURI"].as_str().unwrap(), event["verb"].as_str().unwrap());
+        let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
+        let is_write = ["create", "update", "patch", "delete"].contains(&verb) && (200..300).contains(&code);
+        let is_of_replica = event["user"]["username"].as_str().unwrap().starts_with("replica-");
+        let about_itself = ["/leases", "/status", "/events", "dryRun", "reviews"];
+        is_write
+            && is_of_replica
+            && event["stage"] == "ResponseComplete"
+            && !about_itself.iter().any(|part| uri.contains(part))
+    });
+    let named = written.map(|event| {
+        let uri = event["requestURI"].as_str().unwrap();
+        let path = uri.split('?').next().unwrap_or(uri).to_owned();
+        (event["user"]["username"].as_str().unwrap().to_owned(), path)
+    });
+    named.collect()
 }
 
-impl Log {
-    pub fn events(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// What replicas wrote, in its order: who, and where. What is said of profiles and who leads is not counted.
-    fn writes(&self) -> Vec<(String, String)> {
-        let written = self.events().into_iter().filter(|event| {
-            let (uri, verb) = (event["requestURI"].as_str().unwrap(), event["verb"].as_str().unwrap());
-            let code = event["responseStatus"]["code"].as_u64().unwrap_or_default();
-            let is_write = ["create", "update", "patch", "delete"].contains(&verb) && (200..300).contains(&code);
-            let is_of_replica = event["user"]["username"].as_str().unwrap().starts_with("replica-");
-            let about_itself = ["/leases", "/status", "/events", "dryRun", "reviews"];
-            is_write
-                && is_of_replica
-                && event["stage"] == "ResponseComplete"
-                && !about_itself.iter().any(|part| uri.contains(part))
-        });
-        let named = written.map(|event| {
-            let uri = event["requestURI"].as_str().unwrap();
-            let path = uri.split('?').next().unwrap_or(uri).to_owned();
-            (event["user"]["username"].as_str().unwrap().to_owned(), path)
-        });
-        named.collect()
-    }
-
-    fn is_without_repetition(&self) {
-        let mut paths: Vec<String> = self.writes().into_iter().map(|(_, path)| path).collect();
-        paths.sort();
-        let twice: Vec<&[String]> = paths.windows(2).filter(|pair| pair[0] == pair[1]).collect();
-        assert!(twice.is_empty(), "written twice: {twice:?}");
-    }
+fn is_without_repetition(log: &Log) {
+    let mut paths: Vec<String> = writes(log).into_iter().map(|(_, path)| path).collect();
+    paths.sort();
+    let twice: Vec<&[String]> = paths.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "written twice: {twice:?}");
 }
 
 /// One of several operators.
@@ -171,15 +150,15 @@ async fn of_two_replicas_one_acts_and_the_other_goes_on() {
         let one = Replica::start(&cluster, "replica-1");
         until("the first one leads", async || one.leads()).await;
         let other = Replica::start(&cluster, "replica-2");
-        until("some is written", async || log.writes().len() >= written).await;
+        until("some is written", async || writes(&log).len() >= written).await;
         cluster.sandbox.trouble(vec![slowly.clone(), lost.clone()]);
         until("it is enforced", async || is_enforced(&cluster, "p").await).await;
         until("the other one leads", async || other.leads() && !one.leads()).await;
         sleep(Duration::from_secs(60)).await;
-        let writers: Vec<String> = log.writes().into_iter().map(|(who, _)| who).collect();
+        let writers: Vec<String> = writes(&log).into_iter().map(|(who, _)| who).collect();
         assert!(writers.is_sorted(), "{written}: one after the other: {writers:?}");
         assert!(writers.first() != writers.last(), "{written}: in the middle: {writers:?}");
-        log.is_without_repetition();
+        is_without_repetition(&log);
     }
 }
 
@@ -228,5 +207,5 @@ async fn a_flood_is_worked_off() {
         let name = format!("p{number}");
         until("all are enforced", async || is_enforced(&cluster, &name).await).await;
     }
-    log.is_without_repetition();
+    is_without_repetition(&log);
 }

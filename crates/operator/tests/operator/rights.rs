@@ -10,102 +10,20 @@ use ownership::guard::Guard;
 use ownership::spec::Channel;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use testkit::rights::{Right, rights};
 
 const USER: &str = "system:serviceaccount:nodebound-system:nodebound-operator";
 
-/// A verb on a resource, in a namespace or everywhere, on names or on all.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
-    namespace: Option<String>,
-    group: String,
-    resource: String,
-    names: Vec<String>,
-    verb: String,
+/// Whether the one is of one profile what the other is of another.
+fn is_that_of_another_profile(one: &Right, other: &Right) -> bool {
+    let of = |right: &Right, profile: &str| right.names.iter().any(|name| name.starts_with(profile));
+    one.is_about_the_same(other) && of(one, "nodebound-p-") && of(other, "nodebound-q-")
 }
 
-fn texts(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
-/// Every right that these roles give.
-fn rights(objects: &[Value]) -> Vec<Right> {
-    let mut rights = Vec::new();
-    for role in objects.iter().filter(|object| matches!(object["kind"].as_str(), Some("Role" | "ClusterRole"))) {
-        let namespace = role["metadata"]["namespace"].as_str().map(str::to_owned);
-        for rule in role["rules"].as_array().unwrap() {
-            for (group, resource) in product(&texts(&rule["apiGroups"]), &texts(&rule["resources"])) {
-                for verb in texts(&rule["verbs"]) {
-                    let (namespace, group, resource) = (namespace.clone(), group.clone(), resource.clone());
-                    rights.push(Right { namespace, group, resource, names: texts(&rule["resourceNames"]), verb });
-                }
-            }
-        }
-    }
-    rights
-}
-
-fn product<A: Clone, B: Clone>(left: &[A], right: &[B]) -> Vec<(A, B)> {
-    left.iter().flat_map(|left| right.iter().map(move |right| (left.clone(), right.clone()))).collect()
-}
-
-impl Right {
-    /// Whether a request needed it.
-    fn is_used(&self, event: &Value) -> bool {
-        if self.verb == "impersonate" {
-            return self.impersonates(event);
-        }
-        let about = &event["objectRef"];
-        let text = |field: &str| about[field].as_str().unwrap_or_default();
-        let resource = match text("subresource") {
-            "" => text("resource").to_owned(),
-            below => format!("{}/{below}", text("resource")),
-        };
-        // Whoever applies what is not there creates it.
-        let created = event["verb"] == "patch" && event["responseStatus"]["code"] == 201;
-        event["impersonatedUser"].is_null()
-            && (event["verb"] == self.verb.as_str() || (created && self.verb == "create"))
-            && resource == self.resource
-            && text("apiGroup") == self.group
-            && self.namespace.as_deref().is_none_or(|namespace| namespace == text("namespace"))
-            && self.is_on(text("name"))
-    }
-
-    fn impersonates(&self, event: &Value) -> bool {
-        let user = &event["impersonatedUser"];
-        let name = self.names.first().map_or("", String::as_str);
-        match self.resource.strip_prefix("userextras/") {
-            Some(key) => texts(&user["extra"][key]).iter().any(|value| value == name),
-            None if self.resource == "groups" => texts(&user["groups"]).iter().any(|group| group == name),
-            None => user["username"].as_str().is_some_and(|user| user.ends_with(&format!(":{name}"))),
-        }
-    }
-
-    /// Whether it is a right to the object of that name.
-    fn is_on(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|known| known == name)
-    }
-
-    fn is_about_the_same(&self, other: &Self) -> bool {
-        (&self.group, &self.resource, &self.verb) == (&other.group, &other.resource, &other.verb)
-    }
-
-    fn is_that_of_another_profile(&self, other: &Self) -> bool {
-        let of = |right: &Self, profile: &str| right.names.iter().any(|name| name.starts_with(profile));
-        self.is_about_the_same(other) && of(self, "nodebound-p-") && of(other, "nodebound-q-")
-    }
-
-    fn covers(&self, other: &Self) -> bool {
-        let within = self.namespace.is_none() || self.namespace == other.namespace;
-        let all = self.names.is_empty() || (!other.names.is_empty() && other.names.iter().all(|name| self.is_on(name)));
-        self.is_about_the_same(other) && within && all
-    }
-
-    /// Whether it is one of those that are granted: nobody may grant what he has not.
-    fn is_granted(&self, granted: &[Right]) -> bool {
-        granted
-            .iter()
-            .any(|grant| self.is_about_the_same(grant) && (self.names.is_empty() || self.names == grant.names))
-    }
+/// Whether it is one of those that are granted: nobody may grant what he has not.
+fn is_granted(right: &Right, granted: &[Right]) -> bool {
+    let is_that = |grant: &Right| right.names.is_empty() || right.names == grant.names;
+    granted.iter().any(|grant| right.is_about_the_same(grant) && is_that(grant))
 }
 
 /// While nobody looks, each object goes, or becomes another one, or is made anew as another one.
@@ -234,8 +152,8 @@ async fn every_right_is_used_or_granted() {
     let all = rights(&objects);
     let is_used = |right: &Right| events.iter().any(|event| right.is_used(event));
     // What was needed for one profile is what would be for the other.
-    let likewise = |right: &Right| all.iter().any(|other| other.is_that_of_another_profile(right) && is_used(other));
-    let idle = |right: &&Right| !right.is_granted(&granted) && !is_used(right) && !likewise(right);
+    let likewise = |right: &Right| all.iter().any(|other| is_that_of_another_profile(other, right) && is_used(other));
+    let idle = |right: &&Right| !is_granted(right, &granted) && !is_used(right) && !likewise(right);
     let idle: Vec<String> = all.iter().filter(idle).map(|right| format!("{right:?}")).collect();
     assert!(idle.is_empty(), "never used, and not granted: {idle:#?}");
     assert_eq!(refused(&events), BTreeSet::new(), "nothing is missing");

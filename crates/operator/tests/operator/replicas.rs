@@ -12,7 +12,7 @@ use operator::run::Report;
 use operator::watching;
 use sandbox::adversity::{Effect, Matches, Rule, When};
 use sandbox::server::Recording;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::rights::Log;

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
+use manifests::install::{Installation, PROBE};
 use ownership::guard::HEARTBEATS;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -24,8 +25,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tests::prober::prober;
 use tests::reach::{Served, inside};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 const LABELS: usize = 170;
@@ -105,6 +107,7 @@ struct Stage {
     served: Served,
     client: Client,
     folder: TempDir,
+    _prober: JoinSet<()>,
 }
 
 impl Stage {
@@ -113,7 +116,9 @@ impl Stage {
         let client = inside(&served.sandbox);
         (0..size).for_each(|index| served.sandbox.plant(node(index)));
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-        definitions.create(&PostParams::default(), &api::shadow_node_definition()).await.expect("is created");
+        for definition in [api::shadow_node_definition(), api::agent_profile_definition()] {
+            definitions.create(&PostParams::default(), &definition).await.expect("is created");
+        }
         let namespaces: Api<Namespace> = Api::all(client.clone());
         for name in [HEARTBEATS, "nodebound-system"] {
             let namespace = serde_json::from_value(json!({"metadata": {"name": name}})).expect("is a namespace");
@@ -122,10 +127,13 @@ impl Stage {
         let profile = ownership::parse::profile(&profile()).expect("is valid");
         manifests::guards(&profile).iter().flat_map(manifests::Guarding::objects).for_each(|o| served.sandbox.plant(o));
         probes_rights().into_iter().for_each(|object| served.sandbox.plant(object));
+        let installation = Installation { profile, settings: Default::default() };
+        served.sandbox.plant(installation.agent_profile());
         let folder = tempfile::tempdir().expect("a folder can be made");
         fs::write(folder.path().join("kubeconfig"), served.kubeconfig.to_string()).expect("is written");
         fs::write(folder.path().join("profile"), self::profile()).expect("is written");
-        Self { served, client, folder }
+        let _prober = prober(client.clone(), tokio::time::Instant::now());
+        Self { served, client, folder, _prober }
     }
 
     fn nodes(&self) -> Api<Node> {
@@ -276,7 +284,7 @@ fn probes_rights() -> [Value; 2] {
     let group = "rbac.authorization.k8s.io";
     let rules = json!([{"apiGroups": ["nodebound.io", "coordination.k8s.io"], "resources": ["shadownodes", "leases"],
         "verbs": ["get", "patch"]}]);
-    let subject = json!({"kind": "Group", "apiGroup": group, "name": controller::probe::GROUP});
+    let subject = json!({"kind": "Group", "apiGroup": group, "name": PROBE});
     [
         json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "probe"}, "rules": rules}),
         json!({"apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "probe"},

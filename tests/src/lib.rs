@@ -6,6 +6,7 @@ pub mod choices;
 pub mod generate;
 pub mod mutants;
 pub mod nodes;
+pub mod prober;
 pub mod reach;
 pub mod server;
 pub mod wire;

@@ -173,7 +173,10 @@ fn metrics() {
         let registered = ["_bucket", "_seconds", "_total"]
             .into_iter()
             .fold(rest, |name, end| name.strip_suffix(end).unwrap_or(name));
-        let source = read(&format!("bins/nodebound-{program}/src/telemetry.rs"));
+        let source = match program {
+            "prober" => read("bins/nodebound-operator/src/prober.rs"),
+            _ => read(&format!("bins/nodebound-{program}/src/telemetry.rs")),
+        };
         assert!(source.contains(&format!("\"{registered}\"")), "{name}: nodebound-{program} has no {registered}");
     }
 }

@@ -5,7 +5,7 @@
 use api::ShadowNode;
 use channels::{Backoff, Cause, Publish as _, Refuser, Wanted};
 use controller::desired::Held;
-use controller::{Controller, Report, Settings, probe};
+use controller::{Controller, Report, Settings, vouched};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -21,10 +21,11 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tests::prober::{clock, prober};
 use tests::server::{Place, Server, assets, collection};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const HEARTBEAT: &str = "kubevirt.io/heartbeat";
 const X: &str = "kubevirt.io/x";
@@ -85,6 +86,7 @@ struct Cluster {
     shadows: Api<ShadowNode>,
     reports: Arc<Mutex<Vec<Report>>>,
     _tasks: JoinSet<()>,
+    _prober: JoinSet<()>,
 }
 
 impl Cluster {
@@ -97,6 +99,7 @@ impl Cluster {
             profile: profile(),
             reports: Arc::default(),
             _tasks: JoinSet::new(),
+            _prober: JoinSet::new(),
             server,
         };
         cluster.furnish().await;
@@ -107,7 +110,7 @@ impl Cluster {
     async fn furnish(&self) {
         let installation = Installation { profile: self.profile.clone(), settings: Default::default() };
         for part in [Part::Ground, Part::Guards, Part::ProbeRights, Part::Rights] {
-            for object in installation.objects(part) {
+            for object in installation.objects_without_operator(part) {
                 self.install(&object).await;
             }
         }
@@ -158,7 +161,11 @@ impl Cluster {
             drop(lead);
         };
         self._tasks.spawn(controller.run(stopped));
-        self._tasks.spawn(probe::probe(Box::new(move || Some(client.clone())), self.profile.clone(), proof));
+        let token = self.server.exchange().token("nodebound-system", install::PROBER, None).await;
+        let start = Instant::now();
+        self._prober = prober(self.server.bearing(&token), start);
+        let namespace = "nodebound-system".to_owned();
+        self._tasks.spawn(vouched::follow(client, namespace, self.profile.clone(), clock(start), proof));
         self.until("the guard is proven", async |cluster| cluster.told(|report| *report == Report::Guarded(true)))
             .await;
     }

@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
         "nodebound-controller-program",
         &["nodebound-app", "nodebound-ownership", "nodebound-channels", "nodebound-controller"],
     ),
-    ("nodebound-operator-program", &["nodebound-app", "nodebound-manifests", "nodebound-operator"]),
+    ("nodebound-operator-program", &["nodebound-app", "nodebound-api", "nodebound-manifests", "nodebound-operator"]),
     ("nodebound-attack", &["nodebound-ownership", "nodebound-admission", "nodebound-api"]),
     ("nodebound-testkit", &[]),
     (
@@ -45,6 +45,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "nodebound-agent",
             "nodebound-channels",
             "nodebound-controller",
+            "nodebound-operator",
             "nodebound-api",
             "nodebound-attack",
             "nodebound-manifests",

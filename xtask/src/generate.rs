@@ -72,7 +72,7 @@ fn installation(folder: &str, channel: Channel) -> Result<Vec<File>> {
     let installation = of_ours(channel)?;
     let mut files = Vec::new();
     for (number, part) in (1..).zip(Part::ALL) {
-        let objects = installation.objects(part);
+        let objects = installation.objects_without_operator(part);
         if !objects.is_empty() {
             let text = format!("{}{}", header("#"), manifests::documents(&objects)?);
             files.push(File { path: format!("manifests/{folder}/{number}-{}.yaml", part.word()), text });

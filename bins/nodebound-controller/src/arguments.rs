@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     /// The same as an AgentProfile of the cluster, which is followed
     #[arg(long, value_name = "NAME")]
     pub agent_profile: Option<String>,
-    /// Probe the guard with the token in this file, in place of our own
+    /// Probe the guard itself, with the token in this file, in place of asking the prober
     #[arg(long, value_name = "FILE")]
     pub prober_token: Option<PathBuf>,
     /// Give up virtual machines without a living pod on silent nodes, as virt-controller does where it runs
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// What tells this replica from the others
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     pub identity: Option<String>,
-    /// Where the Lease of the leader is
+    /// Where the Leases of the leader and of the prober are
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "nodebound-system")]
     pub namespace: String,
     /// Write a Node at most once in so many milliseconds

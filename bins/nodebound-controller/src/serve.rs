@@ -4,15 +4,17 @@ use anyhow::Context as _;
 use app::election::Candidate;
 use channels::Backoff;
 use controller::events::Events;
-use controller::{Controller, Report, Settings, probe, profiles};
+use controller::{Controller, Report, Settings, probe, profiles, vouched};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Client, Config};
 use ownership::Profile;
+use ownership::publication::Guarded;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::arguments::Arguments;
 use crate::telemetry::Telemetry;
@@ -35,7 +37,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let identity = identity.context("which replica? Give --identity, or set POD_NAME")?;
     let mut stops = app::signals::stops().context("signals cannot be received")?;
     let client = Client::try_default().await.context("no way to the API server")?;
-    let probing = configuration(prober_token).await.context("no way to the API server for probes")?;
+    let probing = probing(prober_token).await.context("no way to the API server for probes")?;
     let telemetry = Telemetry::default();
     if let Some(address) = flags.listen {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -46,7 +48,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let (leave, left) = watch::channel(false);
     let candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, Box::new(Timestamp::now));
     let candidate = tokio::spawn(candidate.run(leads, told(left)));
-    let running = Running { client, probing, settings, leading, telemetry, itself };
+    let running = Running { client, probing, namespace, settings, leading, telemetry, itself };
     let controller = tokio::spawn(running.go_on(profile, agent_profile, stopped));
     stops.recv().await;
     // What is under way ends first; then another one may lead. A second signal ends it all.
@@ -61,16 +63,13 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How probes reach the API server: as ourselves, or with a token of their own.
-async fn configuration(token: Option<PathBuf>) -> anyhow::Result<Config> {
+/// How probes of our own reach the API server, if there are to be any: we may not make them in our own name.
+async fn probing(token: Option<PathBuf>) -> anyhow::Result<Option<Config>> {
+    let Some(token) = token else { return Ok(None) };
+    let token_file = Some(token.display().to_string());
     let mut config = Config::infer().await?;
-    if let Some(token) = token {
-        config.auth_info = kube::config::AuthInfo {
-            token_file: Some(token.display().to_string()),
-            ..kube::config::AuthInfo::default()
-        };
-    }
-    Ok(config)
+    config.auth_info = kube::config::AuthInfo { token_file, ..kube::config::AuthInfo::default() };
+    Ok(Some(config))
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {
@@ -81,7 +80,8 @@ async fn told(mut stopped: watch::Receiver<bool>) {
 /// What the controller runs with, whatever the profile.
 struct Running {
     client: Client,
-    probing: Config,
+    probing: Option<Config>,
+    namespace: String,
     settings: Settings,
     leading: watch::Receiver<bool>,
     telemetry: Telemetry,
@@ -132,9 +132,7 @@ impl Running {
     async fn with(&self, profile: Profile, stop: impl Future<Output = ()>) {
         self.telemetry.begin();
         let (proof, guarded) = watch::channel(None);
-        let probing = self.probing.clone();
-        let connect: probe::Connect = Box::new(move || Client::try_from(probing.clone()).ok());
-        let probes = tokio::spawn(probe::probe(connect, profile.clone(), proof));
+        let proving = self.proving(&profile, proof);
         let controller = Controller {
             client: self.client.clone(),
             report: self.reporter(&profile),
@@ -144,7 +142,22 @@ impl Running {
             guarded,
         };
         controller.run(stop).await;
-        probes.abort();
+        proving.abort();
+    }
+
+    /// Says whether the guard is proven: by the prober's word, or by probes of our own.
+    fn proving(&self, profile: &Profile, proof: watch::Sender<Option<Guarded>>) -> JoinHandle<()> {
+        let profile = profile.clone();
+        match self.probing.clone() {
+            None => {
+                let (client, namespace) = (self.client.clone(), self.namespace.clone());
+                tokio::spawn(vouched::follow(client, namespace, profile, Box::new(Timestamp::now), proof))
+            }
+            Some(config) => {
+                let connect = Box::new(move || Client::try_from(config.clone()).ok());
+                tokio::spawn(probe::probe(connect, profile, proof))
+            }
+        }
     }
 
     fn reporter(&self, profile: &Profile) -> Box<dyn FnMut(Report) + Send> {

@@ -5,7 +5,7 @@ use clap::Parser;
 use manifests::install::{Program, Settings};
 use std::time::Duration;
 
-/// Installs what every AgentProfile of the cluster asks for, proves that its guard refuses, and says so in its status.
+/// Installs what every AgentProfile of the cluster asks for, once its guard was seen to refuse, and says so in its status.
 #[derive(Debug, Parser)]
 #[command(name = "nodebound-operator", version)]
 pub(crate) struct Arguments {
@@ -15,8 +15,11 @@ pub(crate) struct Arguments {
     /// Where the programs and the Lease of the leader are
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "nodebound-system")]
     pub namespace: String,
-    /// Prove each guard again after so many seconds, give or take a tenth
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    /// Install nothing: only probe the guards, and say in Leases what comes of it, for operator and controllers
+    #[arg(long)]
+    pub prober: bool,
+    /// As the prober, probe each guard again after so many seconds, give or take a tenth; what it says is believed for 300
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=120))]
     pub prove_every: u64,
     /// Where images come from
     #[arg(long, value_name = "REGISTRY", default_value_t = Settings::default().registry)]
@@ -64,7 +67,7 @@ impl Arguments {
     }
 
     pub fn every(&self) -> Duration {
-        Duration::from_secs(self.prove_every.max(1))
+        Duration::from_secs(self.prove_every)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operator as a program: flags, log, metrics, signals and who leads, around [`operator`].
 
 mod arguments;
+mod prober;
 mod serve;
 mod telemetry;
 

@@ -3,10 +3,9 @@
 use anyhow::Context as _;
 use app::election::Candidate;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Client, Config};
-use operator::execute::Executor;
+use kube::Client;
+use operator::execute::{Executor, Prover};
 use operator::object::Objects;
-use operator::prove::Claim;
 use operator::run::Operator;
 use operator::watching;
 use std::sync::Arc;
@@ -16,12 +15,15 @@ use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 
 use crate::arguments::Arguments;
+use crate::prober;
 use crate::telemetry::Telemetry;
 
 /// The Lease of the leader.
 const LEASE: &str = "nodebound-operator";
 /// How long one look waits for a workload; the next one goes on.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is said anew that a guard is proven.
+const CONFIRM: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let runtime =
@@ -30,12 +32,14 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn serve(arguments: Arguments) -> anyhow::Result<()> {
-    let (settings, every) = (arguments.settings()?, arguments.every());
+    if arguments.prober {
+        return prober::serve(arguments).await;
+    }
+    let settings = arguments.settings()?;
     let Arguments { identity, namespace, flags, .. } = arguments;
     let identity = identity.context("which replica? Give --identity, or set POD_NAME")?;
     let mut stops = app::signals::stops().context("signals cannot be received")?;
-    let config = Config::infer().await.context("no way to the API server")?;
-    let client = Client::try_from(config.clone()).context("no way to the API server")?;
+    let client = Client::try_default().await.context("no way to the API server")?;
     let telemetry = Telemetry::default();
     if let Some(address) = flags.listen {
         let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
@@ -49,17 +53,16 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let wake = Arc::new(Notify::new());
     tokio::spawn({
         let (client, wake) = (client.clone(), wake.clone());
-        async move { watching::watch(client, &namespace, wake).await }
+        async move { watching::everything(client, &namespace, wake).await }
     });
     let executor = Executor {
         objects: Objects::new(client),
-        connect: Box::new(move || Client::try_from(config.clone()).map_err(|error| error.to_string())),
-        claim: Claim::Elsewhere,
+        prover: Prover::Another { clock: Box::new(Timestamp::now) },
         patience: PATIENCE,
     };
     let noted = telemetry.clone();
     let report = Box::new(move |report| noted.note(&report));
-    let operator = Operator::new(executor, settings, Box::new(Timestamp::now), every, rand::random(), report);
+    let operator = Operator::new(executor, settings, Box::new(Timestamp::now), CONFIRM, rand::random(), report);
     let operator = tokio::spawn(operator.run(wake, leading, told(stopped)));
     telemetry.is_up();
     stops.recv().await;
@@ -75,7 +78,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn told(mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn told(mut stopped: watch::Receiver<bool>) {
     // Who could say so is gone: that says it too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -1,11 +1,12 @@
 //! The types that users write: the cluster object [`AgentProfile`] and the suites of [`cases`]; and [`ShadowNode`], which
-//! agents write.
+//! agents write; and [`finding`], what probes showed.
 //!
 //! Pure: reading files and talking to clusters is left to others.
 
 pub mod agent_profile;
 pub mod cases;
 mod definition;
+pub mod finding;
 mod rules;
 pub mod shadow_node;
 

@@ -6,7 +6,8 @@
 //! | [`liveness`] | which nodes are silent, by what was seen and when |
 //! | [`fair`] | whose turn it is |
 //! | [`run`] | the running controller |
-//! | [`probe`] | whether the guard is seen to refuse |
+//! | [`vouched`] | whether the prober saw the guard refuse |
+//! | [`probe`] | the same by probes of its own, where there is no prober |
 //! | [`profiles`] | the profile as an object of the cluster, followed |
 //! | [`report`], [`events`] | what it tells whoever runs it, and whoever looks with kubectl |
 //! | [`shared`] | labels and annotations that nodes have in common, kept once |
@@ -28,6 +29,7 @@ mod state;
 mod stranded;
 mod told;
 mod view;
+pub mod vouched;
 mod work;
 
 pub use report::Report;

@@ -1,12 +1,13 @@
 //! The profile as it is in force at this moment: its guard may be paused, or the cluster issue no claims to check. Pure.
 
+use api::AgentProfile;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use ownership::Profile;
 use ownership::identity::{NODE_NAME, POD_NAME};
 use ownership::spec::{Action, OwnNode};
 use serde_json::Value;
 
-use crate::status::Weakened;
+use crate::status::{ENFORCED, Reason, Weakened, condition};
 
 /// How long a token may live that was issued before its cluster issued claims: an hour, and the time to replace it.
 const TOKENS: SignedDuration = SignedDuration::from_mins(65);
@@ -74,6 +75,15 @@ pub fn effective(
         None => profile,
     };
     Effective { profile, weakened, claims_since: since, rehearses }
+}
+
+/// The same of an object as its status has it by now.
+pub(crate) fn in_force(profile: Profile, object: &AgentProfile, claims: Claims, now: Timestamp) -> Effective {
+    let before = object.status.as_ref();
+    let enforced = before.and_then(|status| condition(status, ENFORCED));
+    let was_without = enforced.is_some_and(|known| known.reason == format!("{:?}", Reason::NodeClaimMissing));
+    let since = before.and_then(|status| status.claims_since.as_ref()?.parse().ok());
+    effective(profile, claims, was_without, since, now)
 }
 
 /// A time that cannot be read has passed.

@@ -8,8 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::object::{Objects, Place, RequestError};
 use crate::plan::{Foreign, Goal, Hold, Plan, Step, is_shared};
-use crate::prove::{Claim, Connect, Ground, NotProven, Proven, probed, prove};
+use crate::prove::{Claim, Connect, Ground, NotProven, Proven, prepare, probed, prove};
+use crate::reported::{reported, reported_now};
 use crate::rollout::{self, Count};
+use crate::run::Clock;
 
 /// How long a step may fail for what may pass: a definition that is not served yet, a conflict, a server in trouble.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,14 +76,47 @@ pub struct Installed {
     pub pending: Option<Place>,
 }
 
+/// Who probes the guards.
+pub enum Prover {
+    /// Whoever installs: an administrator may speak for everybody.
+    Itself {
+        /// To new connections.
+        connect: Connect,
+        /// Whose node the probes claim to come from.
+        claim: Claim,
+    },
+    /// The prober, which says in a Lease what it finds.
+    Another {
+        /// Tells whether that was said lately.
+        clock: Clock,
+    },
+}
+
+impl Prover {
+    /// Whether an earlier proof counts: one of ours until it is time for another, that of the prober as long as it says so.
+    pub(crate) async fn counts(
+        &self,
+        objects: &Objects,
+        goal: &Goal,
+        proven: Option<Proven>,
+        is_due: bool,
+    ) -> Option<Proven> {
+        match self {
+            Self::Itself { .. } => proven.filter(|_| !is_due),
+            Self::Another { clock } if proven.is_some() && !is_due => {
+                reported_now(objects, &goal.installation, clock).await.ok()
+            }
+            Self::Another { .. } => None,
+        }
+    }
+}
+
 /// The way to the cluster.
 pub struct Executor {
     /// To the objects.
     pub objects: Objects,
-    /// To new connections, for probes.
-    pub connect: Connect,
-    /// Whose node the probes claim to come from.
-    pub claim: Claim,
+    /// Who probes.
+    pub prover: Prover,
     /// How long to wait for a workload.
     pub patience: Duration,
 }
@@ -177,14 +212,22 @@ impl Executor {
 
     async fn prove(&self, goal: &Goal, seen: impl FnMut(u32)) -> Result<Proven, NotProven> {
         let ground = self.ground(goal).await?;
-        prove(&self.connect, &ground, seen).await
+        match (&self.prover, ground) {
+            (Prover::Itself { connect, .. }, Some(ground)) => prove(connect, &ground, seen).await,
+            (Prover::Another { clock }, _) => reported(&self.objects, &goal.installation, clock).await,
+            (Prover::Itself { .. }, None) => Err(NotProven::Nothing("there is nothing to probe".to_owned())),
+        }
     }
 
-    /// What is probed, once it can be.
-    async fn ground(&self, goal: &Goal) -> Result<Ground, NotProven> {
+    /// What is probed, once it can be; another one finds it by itself, once it is there.
+    async fn ground(&self, goal: &Goal) -> Result<Option<Ground>, NotProven> {
         let end = Instant::now() + PATIENCE;
         loop {
-            match Ground::find(&self.objects, &goal.installation, self.claim).await {
+            let ground = match &self.prover {
+                Prover::Itself { claim, .. } => Ground::find(&self.objects, &goal.installation, *claim).await.map(Some),
+                Prover::Another { .. } => prepare(&self.objects, &goal.installation.profile).await.map(|()| None),
+            };
+            match ground {
                 Err(NotProven::Request(error)) if error.may_pass() && Instant::now() < end => sleep(PAUSE).await,
                 ground => return ground,
             }

@@ -7,6 +7,8 @@
 //! | [`rollout`] | workloads that change, one pod first |
 //! | `former` | what another channel needed, kept while pods of before run |
 //! | [`prove`] | whether the guard is seen to refuse, and to admit what is legitimate |
+//! | [`prober`] | the prober: probes every guard for ever, in an account of its own, and says what it finds |
+//! | `reported` | what the prober says of a guard as it stands |
 //! | [`execute`] | does one step after the other, and looks afresh after each |
 //! | [`remove`] | what is removed, and what has to stay |
 //! | [`status`] | what is said of a profile: conditions and their reasons; pure |
@@ -21,8 +23,10 @@ pub mod execute;
 mod former;
 pub mod object;
 pub mod plan;
+pub mod prober;
 pub mod prove;
 pub mod remove;
+mod reported;
 pub mod rollout;
 pub mod run;
 pub mod status;

@@ -89,7 +89,7 @@ pub struct Goal {
     pub installation: Installation,
     /// Whether objects that somebody else made may be taken over.
     pub adopt: bool,
-    /// Whether the AgentProfile itself is somebody else's to write.
+    /// Whether the AgentProfile itself is somebody else's to write, and the prober to install: so it is for the operator.
     pub profile_is_given: bool,
     /// Whether it is recorded what a stricter guard would refuse, [`Installation::rehearsal`].
     pub rehearses: bool,
@@ -134,7 +134,11 @@ impl Goal {
         let mut objects = Vec::new();
         for part in Part::ALL {
             let rehearsal = (part == Part::Guards && self.rehearses).then(|| self.installation.rehearsal());
-            let of_part = self.installation.objects(part).into_iter().chain(rehearsal.into_iter().flatten());
+            let of_part = match self.profile_is_given {
+                true => self.installation.objects(part),
+                false => self.installation.objects_without_operator(part),
+            };
+            let of_part = of_part.into_iter().chain(rehearsal.into_iter().flatten());
             objects.extend(of_part.map(|object| (part, object)));
         }
         if self.profile_is_given {

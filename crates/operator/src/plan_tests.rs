@@ -22,7 +22,7 @@ const BY_SHADOW: &str =
     "  channel: ShadowNode\n  liveness: {source: Lease, mark: {label: kubevirt.io/schedulable, value: 'false'}}\n";
 
 fn all(goal: &Goal) -> Vec<(Part, Value)> {
-    Part::ALL.into_iter().flat_map(|part| goal.installation.objects(part).into_iter().map(move |o| (part, o))).collect()
+    goal.objects().collect()
 }
 
 fn there(objects: &[(Part, Value)]) -> Found {
@@ -133,7 +133,7 @@ fn what_protects_nothing_may_be_missing() {
     let goal = goal(AGENT, BY_SHADOW);
     let mut found = there(&all(&goal));
     found.objects.retain(|place, _| place.kind != "PodDisruptionBudget");
-    assert_eq!(goal.plan(&found, Some(&Proven::of("p"))).unwrap().steps.len(), 1);
+    assert_eq!(goal.plan(&found, Some(&Proven::of("p"))).unwrap().steps.len(), 2);
     found.unserved.insert("PodDisruptionBudget".to_owned());
     assert_eq!(goal.plan(&found, Some(&Proven::of("p"))).unwrap().steps, []);
 }

@@ -5,6 +5,7 @@
 //! policy's own name, by the rule that the probe breaks; what another policy refuses proves nothing of ours.
 
 use api::cases::Identity;
+use api::finding::{Ending, Finding};
 use attack::exchange::{Credentials, NoAnswer, Sent, send};
 use attack::{Answer, Layer};
 use kube::Client;
@@ -25,9 +26,9 @@ use crate::object::{Objects, Place, RequestError};
 /// Refusals in a row that are a proof.
 pub const ENOUGH: u32 = 5;
 /// Between two probes: the first and the last are more than five seconds apart.
-const PAUSE: Duration = Duration::from_millis(1300);
+pub(crate) const PAUSE: Duration = Duration::from_millis(1300);
 /// How long a guard may take to be in force.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys of which no sensible profile owns all. They hold KubeVirt's domain, so that its own policy, which looks for a part
 /// of the text, lets them pass.
 const FOREIGN: [&str; 2] = ["kubevirt.io.probe.invalid/nodebound", "kubevirt.io.nodebound.io/probe"];
@@ -58,6 +59,19 @@ impl Proven {
         }
     }
 
+    /// What the prober saw, which says so only of guards that refused often enough.
+    pub(crate) fn reported(finding: &Finding) -> Option<Self> {
+        let first = finding.guards.first().filter(|_| finding.ending == Ending::Refused)?;
+        let rules: Vec<&str> = finding.guards.iter().map(|seen| seen.rule.as_str()).collect();
+        Some(Self {
+            policy: first.policy.clone(),
+            rule: spoken(&rules),
+            message: finding.message.clone(),
+            refusals: ENOUGH,
+            admitted: false,
+        })
+    }
+
     /// The policy that refused.
     #[must_use]
     pub fn policy(&self) -> &str {
@@ -70,6 +84,11 @@ impl Proven {
         let admitted = if self.admitted { ", and admitted an empty one" } else { "" };
         format!("refused {} of {} probes by {}{admitted}", self.refusals, self.refusals, self.rule)
     }
+}
+
+/// The rules by which guards refused, for people: that of publications, and that of heartbeats.
+fn spoken(rules: &[&str]) -> String {
+    rules.join(", of heartbeats by ")
 }
 
 /// Why there is no proof.
@@ -100,6 +119,9 @@ pub enum NotProven {
     /// There is nothing to probe with.
     #[error("{0}")]
     Nothing(String),
+    /// The prober says nothing of the guard as it stands.
+    #[error("{0}")]
+    Unsaid(String),
     /// There is no answer.
     #[error("{0}")]
     NoAnswer(#[from] NoAnswer),
@@ -162,6 +184,8 @@ impl Ground {
         let key =
             key.ok_or_else(|| NotProven::Nothing("the profile owns every key that could be probed".to_owned()))?;
         let paths = match profile.channel() {
+            // Whoever may claim no node makes no object either.
+            Channel::ShadowNode if claim == Claim::Elsewhere => vec![any_shadow(objects).await?.path()],
             Channel::ShadowNode => vec![shadow(objects, &node).await?.path()],
             _ => {
                 let path = format!("/api/v1/nodes/{name}");
@@ -169,8 +193,8 @@ impl Ground {
             }
         };
         let broken = |otherwise: Rule| match claim {
-            Claim::Elsewhere if profile.node() != OwnNode::Any => Rule::OwnNode,
-            _ => otherwise,
+            Claim::Elsewhere => broken_from_elsewhere(profile, otherwise),
+            Claim::Node => otherwise,
         };
         let claimed = if claim == Claim::Node { name } else { ELSEWHERE };
         let spot = |policy: String, rule: Rule, paths: Vec<String>, object: String| Spot {
@@ -194,16 +218,25 @@ impl Ground {
     ///
     /// # Errors
     /// [`NotProven`]
-    pub async fn probe(&self, client: &Client) -> Result<Refused, NotProven> {
-        let mut all: Option<Refused> = None;
+    pub async fn probe(&self, client: &Client) -> Result<Vec<Refused>, NotProven> {
+        let mut all = Vec::new();
         for spot in &self.0 {
-            let Refused { rule, message } = spot.probe(client).await?;
-            all = Some(match all {
-                None => Refused { rule, message },
-                Some(first) => Refused { rule: format!("{}, of heartbeats by {rule}", first.rule), ..first },
-            });
+            all.push(spot.probe(client).await?);
         }
-        all.ok_or_else(|| NotProven::Nothing("there is nothing to probe".to_owned()))
+        match all.is_empty() {
+            true => Err(NotProven::Nothing("there is nothing to probe".to_owned())),
+            false => Ok(all),
+        }
+    }
+
+    /// The policies that are probed, that of publications first.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|spot| spot.policy.as_str())
+    }
+
+    /// What is written, for people.
+    pub(crate) fn object(&self) -> &str {
+        self.0.first().map_or("", |spot| spot.object.as_str())
     }
 
     /// The policy that the proof is about.
@@ -217,6 +250,16 @@ impl Ground {
         }
         Ok(())
     }
+}
+
+/// The rule that is broken by whoever claims a node that there is not.
+fn broken_from_elsewhere(profile: &Profile, otherwise: Rule) -> Rule {
+    if profile.node() == OwnNode::Any { otherwise } else { Rule::OwnNode }
+}
+
+/// The rule by which the guard of publications refuses the prober.
+pub(crate) fn expected(profile: &Profile) -> Rule {
+    broken_from_elsewhere(profile, Rule::Labels)
 }
 
 /// The agent, as a probe, on that node.
@@ -312,7 +355,7 @@ fn unjudged(answer: &Answer) -> Option<NotProven> {
 /// How a guard refused a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    rule: String,
+    pub(crate) rule: String,
     message: String,
 }
 
@@ -320,6 +363,27 @@ async fn node(objects: &Objects) -> Result<Value, NotProven> {
     let nodes = Place { api_version: "v1".into(), kind: "Node".into(), namespace: None, name: "?limit=1".into() };
     let listed = objects.list(&nodes).await?;
     listed.into_iter().next().ok_or_else(|| NotProven::Nothing("there is no Node to probe with".to_owned()))
+}
+
+async fn any_shadow(objects: &Objects) -> Result<Place, NotProven> {
+    let mut place = Place {
+        api_version: "nodebound.io/v1alpha1".into(),
+        kind: "ShadowNode".into(),
+        namespace: None,
+        name: "?limit=1".into(),
+    };
+    let listed = objects.list(&place).await?;
+    let name = listed.first().and_then(|found| found["metadata"]["name"].as_str());
+    place.name = name.ok_or_else(|| NotProven::Nothing("there is no ShadowNode to probe with".to_owned()))?.to_owned();
+    Ok(place)
+}
+
+/// Makes an object to probe with, where there has to be one and there is none.
+pub(crate) async fn prepare(objects: &Objects, profile: &Profile) -> Result<(), NotProven> {
+    if profile.channel() == Channel::ShadowNode {
+        shadow(objects, &node(objects).await?).await?;
+    }
+    Ok(())
 }
 
 /// The ShadowNode of a Node, as the controller would make it.
@@ -344,7 +408,7 @@ pub async fn prove(connect: &Connect, ground: &Ground, mut seen: impl FnMut(u32)
     loop {
         let client = connect().map_err(NotProven::Nothing)?;
         match ground.probe(&client).await {
-            Ok(Refused { rule, message }) => {
+            Ok(refused) => {
                 refusals = (refusals + 1).min(ENOUGH);
                 seen(refusals);
                 if refusals == ENOUGH {
@@ -356,7 +420,9 @@ pub async fn prove(connect: &Connect, ground: &Ground, mut seen: impl FnMut(u32)
                         admitted => admitted?,
                     }
                     let admitted = ground.0.iter().all(|spot| spot.admits);
-                    return Ok(Proven { policy: ground.policy(), rule, message, refusals, admitted });
+                    let rules: Vec<&str> = refused.iter().map(|refused| refused.rule.as_str()).collect();
+                    let message = refused.first().map_or_else(String::new, |refused| refused.message.clone());
+                    return Ok(Proven { policy: ground.policy(), rule: spoken(&rules), message, refusals, admitted });
                 }
             }
             Err(error) if Instant::now() >= end => return Err(error),

@@ -1,5 +1,6 @@
 //! What is removed, and what has to stay: never a guard while whom it holds keeps a grant that is not ours to revoke.
 
+use api::finding::lease_name;
 use manifests::Guarding;
 use manifests::install::{AGENT, CONTROLLER, Installation, PROBES, Part};
 use serde_json::{Value, json};
@@ -55,6 +56,12 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
         wanted.extend(operator.filter(|place| !is_shared(place)).rev());
     }
     wanted.push(Place::of(&installation.agent_profile()));
+    wanted.push(finding(installation));
+    if others {
+        // What programs may do for this profile; what they may do for others stays.
+        let of_programs = installation.operator().into_iter().filter(is_role).map(|object| Place::of(&object));
+        wanted.extend(of_programs.rev());
+    }
     let mut parts = Vec::new();
     for part in Part::ALL.into_iter().rev() {
         let of_part = installation.objects(part).into_iter().rev().map(|object| Place::of(&object));
@@ -71,15 +78,30 @@ pub async fn removable(objects: &Objects, installation: &Installation) -> Result
     }
     let found = objects.find(wanted.iter().cloned()).await?;
     let is_removable = |place: &Place| {
-        let is_profile = place.kind == ownership::parse::KIND;
+        let is_given = [ownership::parse::KIND, "Lease"].contains(&&*place.kind);
         // What is on its way out has been deleted.
         let is_there = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
-        let is_removable = |object: &Value| is_profile || (is_ours(object) && !is_of_another(object, installation));
+        let is_removable = |object: &Value| is_given || (is_ours(object) && !is_of_another(object, installation));
         found.get(place).filter(is_there).is_some_and(is_removable)
     };
     wanted.retain(is_removable);
     wanted.sort_by_key(is_guard_or_ground);
     Ok(wanted)
+}
+
+/// What the prober said of it.
+fn finding(installation: &Installation) -> Place {
+    Place {
+        api_version: "coordination.k8s.io/v1".to_owned(),
+        kind: "Lease".to_owned(),
+        namespace: Some(installation.settings.namespace.clone()),
+        name: lease_name(installation.profile.name()),
+    }
+}
+
+/// Roles and their bindings are by profile.
+fn is_role(object: &Value) -> bool {
+    object["apiVersion"] == "rbac.authorization.k8s.io/v1"
 }
 
 /// Whether it serves other profiles too.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::effective::{Claims, Effective, effective};
+use crate::effective::{Claims, Effective, in_force};
 use crate::events::{News, tell};
 use crate::execute::{Event, Executor, Installed};
 use crate::object::{Objects, Place, RequestError};
@@ -177,11 +177,7 @@ impl Operator {
             return;
         }
         let before = object.status.clone();
-        let enforced = before.as_ref().and_then(|status| status::condition(status, status::ENFORCED));
-        let was_without = enforced.is_some_and(|known| known.reason == format!("{:?}", Reason::NodeClaimMissing));
-        let since = before.as_ref().and_then(|status| status.claims_since.as_ref()?.parse().ok());
-        let Effective { profile, weakened, claims_since, rehearses } =
-            effective(profile, claims, was_without, since, now);
+        let Effective { profile, weakened, claims_since, rehearses } = in_force(profile, &object, claims, now);
         let installation = Installation { profile, settings: self.settings.clone() };
         let wanted = Goal { installation, adopt: false, profile_is_given: true, rehearses };
         // What was in force is ours, whoever took our label away.
@@ -215,8 +211,9 @@ impl Operator {
         let is_same = known.goal.as_ref() == Some(wanted);
         let goal = Goal { adopt: was_ours, ..wanted.clone() };
         let is_due = !is_same || known.due.is_none_or(|due| Instant::now() >= due);
+        let proven = self.executor.prover.counts(&self.executor.objects, &goal, known.proven, is_due).await;
         let (mut last, report) = (None, &mut self.report);
-        let outcome = self.executor.install(&goal, known.proven.filter(|_| !is_due), |event| {
+        let outcome = self.executor.install(&goal, proven, |event| {
             match event {
                 // A wait is begun anew twice a second.
                 Event::Begins(step) if last.as_ref() != Some(&step) => {
@@ -340,7 +337,7 @@ fn news(before: Option<&api::AgentProfileStatus>, after: &api::AgentProfileStatu
     changed.collect()
 }
 
-async fn claims(objects: &Objects) -> Result<Claims, RequestError> {
+pub(crate) async fn claims(objects: &Objects) -> Result<Claims, RequestError> {
     let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}});
     match objects.create(&review).await {
         Ok(answer) => Ok(Claims::seen_in(&answer)),

@@ -42,6 +42,8 @@ pub enum Reason {
     AgentLockedOut,
     /// The guard was not seen to refuse, for another reason.
     NotProven,
+    /// The prober says nothing of the guard as it stands.
+    ProberSilent,
     /// An object of that name is somebody else's.
     NameTaken,
     /// Somebody else writes one of our objects too.
@@ -171,6 +173,7 @@ fn unproven(error: &NotProven) -> Said {
         NotProven::LockedOut(_) => (Some(true), Reason::AgentLockedOut),
         NotProven::Otherwise { .. } => (Some(false), Reason::NotProven),
         NotProven::Unjudged(_) | NotProven::NoAnswer(_) => (None, Reason::NoAnswer),
+        NotProven::Unsaid(_) => (None, Reason::ProberSilent),
         NotProven::Nothing(_) | NotProven::Request(_) => (None, Reason::NotProven),
     };
     said(ENFORCED, holds, reason, error.to_string())
@@ -183,6 +186,7 @@ fn cause(error: &ExecuteError) -> Reason {
         ExecuteError::NotProven(NotProven::LetIn { .. }) => Reason::ProbeAdmitted,
         ExecuteError::NotProven(NotProven::LockedOut(_)) => Reason::AgentLockedOut,
         ExecuteError::NotProven(NotProven::Unjudged(_) | NotProven::NoAnswer(_)) => Reason::NoAnswer,
+        ExecuteError::NotProven(NotProven::Unsaid(_)) => Reason::ProberSilent,
         ExecuteError::NotProven(NotProven::Request(error))
         | ExecuteError::Request(error)
         | ExecuteError::Beyond { error, .. } => refused(error),

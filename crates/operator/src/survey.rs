@@ -68,25 +68,45 @@ pub async fn profiles(objects: &Objects) -> Result<Vec<Listed>, RequestError> {
     Ok(listed)
 }
 
+/// What a profile needs that no other one may have.
+struct Claim {
+    name: String,
+    account: String,
+    places: BTreeSet<Place>,
+}
+
+impl Claim {
+    fn of(installation: &Installation) -> Self {
+        let profile = &installation.profile;
+        let (name, account) = (profile.name().to_owned(), profile.username().to_owned());
+        Self { name, account, places: exclusive(installation) }
+    }
+
+    /// Why it cannot be beside the older ones, if so.
+    fn refused(&self, installation: &Installation, older: &[Self]) -> Option<String> {
+        if installation.is_of_a_guardian() {
+            let account = &self.account;
+            return Some(format!("{account} is an account of nodebound itself, which is guarded without a profile"));
+        }
+        if let Some(taken) = reserved(installation).intersection(&self.places).next() {
+            return Some(format!("the operator needs the {taken} itself; rename the AgentProfile"));
+        }
+        older.iter().find_map(|other| {
+            let name = &other.name;
+            if other.account == self.account {
+                return Some(format!("the AgentProfile {name} is about {} too; remove one of the two", self.account));
+            }
+            let both = other.places.intersection(&self.places).next()?;
+            Some(format!("the AgentProfile {name} needs the {both} too; rename or remove one of the two"))
+        })
+    }
+}
+
 /// With which of the older profiles this one cannot be.
 #[must_use]
 pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<String> {
-    if installation.is_of_a_guardian() {
-        let account = installation.profile.username();
-        return Some(format!("{account} is an account of nodebound itself, which is guarded without a profile"));
-    }
-    let own = exclusive(installation);
-    if let Some(taken) = reserved(installation).intersection(&own).next() {
-        return Some(format!("the operator needs the {taken} itself; rename the AgentProfile"));
-    }
-    older.iter().find_map(|other| {
-        let (name, account) = (other.profile.name(), other.profile.username());
-        if account == installation.profile.username() {
-            return Some(format!("the AgentProfile {name} is about {account} too; remove one of the two"));
-        }
-        let both = exclusive(other).intersection(&own).next().cloned()?;
-        Some(format!("the AgentProfile {name} needs the {both} too; rename or remove one of the two"))
-    })
+    let older: Vec<Claim> = older.iter().map(Claim::of).collect();
+    Claim::of(installation).refused(installation, &older)
 }
 
 /// Of each profile, in their order, with which of the older ones it cannot be; only one that can is in the way of others.
@@ -96,11 +116,12 @@ pub fn conflicts(listed: &[Listed], settings: &Settings) -> Vec<Option<String>> 
     let mut of = |listed: &Listed| {
         let (profile, _) = listed.profile.as_ref().ok()?;
         let installation = Installation { profile: profile.clone(), settings: settings.clone() };
-        let conflict = conflict(&installation, &older);
-        if conflict.is_none() {
-            older.push(installation);
+        let claim = Claim::of(&installation);
+        let refused = claim.refused(&installation, &older);
+        if refused.is_none() {
+            older.push(claim);
         }
-        conflict
+        refused
     };
     listed.iter().map(&mut of).collect()
 }

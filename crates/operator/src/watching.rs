@@ -25,12 +25,28 @@ const NAMESPACED: [(&str, &str, &str); 4] = [
     ("apps", "v1", "Deployment"),
 ];
 
-/// Wakes whoever waits, on each change of such an object, for ever. What cannot be watched is tried again.
-pub async fn watch(client: Client, namespace: &str, wake: Arc<Notify>) {
-    let resource = |(group, version, kind)| ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+/// What the prober looks at: profiles, policies and their bindings.
+const GUARDS: usize = 3;
+
+/// Wakes whoever waits, on each change of anything of ours, for ever. What cannot be watched is tried again.
+pub async fn everything(client: Client, namespace: &str, wake: Arc<Notify>) {
     let everywhere = KINDS.map(|kind| Api::all_with(client.clone(), &resource(kind)));
     let here = NAMESPACED.map(|kind| Api::namespaced_with(client.clone(), namespace, &resource(kind)));
-    let streams = everywhere.into_iter().chain(here).map(|api: Api<PartialObjectMeta<DynamicObject>>| {
+    watch(everywhere.into_iter().chain(here), wake).await;
+}
+
+/// The same on each change of a profile or a policy.
+pub async fn guards(client: Client, wake: Arc<Notify>) {
+    let all = KINDS[..GUARDS].iter().map(|kind| Api::all_with(client.clone(), &resource(*kind)));
+    watch(all, wake).await;
+}
+
+fn resource((group, version, kind): (&str, &str, &str)) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+async fn watch(apis: impl Iterator<Item = Api<PartialObjectMeta<DynamicObject>>>, wake: Arc<Notify>) {
+    let streams = apis.map(|api| {
         let events = watcher(api, watcher::Config::default()).default_backoff();
         events.boxed()
     });

@@ -5,11 +5,10 @@ use attack::{Keys, Outcome, Plan, Speaker};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use manifests::install::{self, Installation, Settings};
-use operator::execute::{Event, Executor};
+use operator::execute::{Event, Executor, Prover};
 use operator::object::{Objects, Place as At};
 use operator::plan::{Goal, Step};
-use operator::prove::Claim;
-use operator::run::{Operator, Report};
+use operator::run::{Clock, Operator, Report};
 use ownership::spec::ServiceAccount;
 use ownership::{Profile, parse};
 use serde_json::{Value, json};
@@ -18,8 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::Controllers;
 use testkit::rights::Log;
+use tests::prober::{clock, prober};
 use tests::server::{Place, Server};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// More than any wait in a story.
@@ -35,6 +36,8 @@ pub struct Cluster {
     pub server: Server,
     pub admin: Objects,
     token: String,
+    start: Instant,
+    probing: JoinSet<()>,
     _controllers: Controllers,
 }
 
@@ -84,10 +87,11 @@ impl Cluster {
             server.create("/api/v1/nodes", &node).await;
         }
         let (admin, controllers) = (Objects::new(client.clone()), Controllers::start(client));
-        Self { server, admin, token: String::new(), _controllers: controllers }
+        let (token, start, probing) = (String::new(), Instant::now(), JoinSet::new());
+        Self { server, admin, token, start, probing, _controllers: controllers }
     }
 
-    /// The operator of these stories is this test.
+    /// The operator and the prober of these stories are in this test.
     pub async fn employ(&mut self, goal: &Goal) {
         let objects = goal.installation.operator();
         for object in objects.iter().filter(|object| object["kind"] != "Deployment") {
@@ -95,6 +99,15 @@ impl Cluster {
         }
         self.apply(&goal.installation.agent_profile()).await;
         self.token = self.server.exchange().token("nodebound-system", "nodebound-operator", None).await;
+        self.probing = prober(self.prober().await, self.start);
+    }
+
+    pub async fn prober(&self) -> Client {
+        self.server.bearing(&self.server.exchange().token("nodebound-system", install::PROBER, None).await)
+    }
+
+    pub fn clock(&self) -> Clock {
+        clock(self.start)
     }
 
     /// As the administrator. A definition takes a moment to be served.
@@ -111,9 +124,8 @@ impl Cluster {
     }
 
     pub fn executor(&self) -> Executor {
-        let (client, probing) = (self.operator(), self.operator());
-        let connect = Box::new(move || Ok(probing.clone()));
-        Executor { objects: Objects::new(client), connect, claim: Claim::Elsewhere, patience: PATIENCE }
+        let prover = Prover::Another { clock: self.clock() };
+        Executor { objects: Objects::new(self.operator()), prover, patience: PATIENCE }
     }
 
     /// Does one step, and breaks off. Whether there was none left.
@@ -138,6 +150,7 @@ impl Cluster {
 
     /// Goes on until nothing is left to do; after each step nobody can do more than before, but for what is granted.
     pub async fn step_by_step(&self, goal: &Goal, granted: fn(&str) -> bool) -> usize {
+        self.apply(&goal.installation.agent_profile()).await;
         let (mut before, mut steps) = (self.breaches(goal).await, 0);
         loop {
             let done = self.one_step(goal).await;
@@ -156,7 +169,7 @@ impl Cluster {
     /// What an attacker with tokens of our accounts gets through.
     pub async fn breaches(&self, goal: &Goal) -> BTreeSet<String> {
         let agent = goal.installation.profile.service_account().clone();
-        let ours = [install::CONTROLLER, "nodebound-operator"];
+        let ours = [install::CONTROLLER, install::OPERATOR, install::PROBER];
         let ours = ours.map(|name| ServiceAccount { namespace: "nodebound-system".into(), name: name.into() });
         let mut breaches = BTreeSet::new();
         for account in [agent].into_iter().chain(ours) {

@@ -1,9 +1,12 @@
 //! What whoever has the operator's token cannot do, and who says so.
 
 use crate::cluster::{Cluster, DIRECT, ours};
+use api::cases::Identity;
 use attack::exchange::{Credentials, Sent, send};
 use attack::{Answer, Layer};
-use manifests::install::Part;
+use manifests::install::{self, Part};
+use operator::plan::Goal;
+use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::server::Place;
@@ -52,6 +55,10 @@ fn of_others() -> Vec<Try> {
         "/apis/apps/v1/namespaces/nodebound-system/deployments/nodebound-operator",
         "/apis/rbac.authorization.k8s.io/v1/clusterroles/view",
         "/apis/rbac.authorization.k8s.io/v1/clusterroles/nodebound-p-operator",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles/nodebound-p-prober",
+        "/api/v1/namespaces/nodebound-system/serviceaccounts/nodebound-prober",
+        "/apis/apps/v1/namespaces/nodebound-system/deployments/nodebound-prober",
+        "/apis/coordination.k8s.io/v1/namespaces/nodebound-system/leases/nodebound-prober-p",
     ];
     let limits = ["nodes", "shadownodes", "leases", "grants", "roles", "workloads"].into_iter().flat_map(|name| {
         let kinds = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
@@ -115,6 +122,8 @@ fn publications() -> Vec<Try> {
     let labelled = json!({"apiVersion": "nodebound.io/v1alpha1", "kind": "ShadowNode",
         "metadata": {"name": "here", "labels": {"kubevirt.io/a": "b"}}, "spec": {}});
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "x"}, "spec": {}});
+    let finding = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "nodebound-prober-q"}, "spec": {}});
     let beats = "/apis/coordination.k8s.io/v1/namespaces/nodebound-heartbeats/leases";
     vec![
         Try {
@@ -124,6 +133,10 @@ fn publications() -> Vec<Try> {
         Try {
             sent: sent("POST", beats.to_owned(), lease),
             policy: Some(("nodebound-operator-leases", "writes no heartbeat")),
+        },
+        Try {
+            sent: sent("POST", beats.replace("nodebound-heartbeats", "nodebound-system"), finding),
+            policy: Some(("nodebound-prober-findings", "nobody else says what guards do")),
         },
     ]
 }
@@ -200,6 +213,51 @@ async fn answered(cluster: &Cluster, tried: &Try) -> Answer {
     }
 }
 
+/// Whoever may grant may not speak for those who are granted; whoever may speak for the agent may do so as a probe only, which is
+/// held to change nothing.
+async fn nobody_is_spoken_for(cluster: &Cluster, goal: &Goal) {
+    let agent = goal.installation.profile.username().to_owned();
+    let who = |group: &str, node: &str| {
+        let extra = [(NODE_NAME, node), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
+        let extra = extra.map(|(key, value)| (key.to_owned(), vec![value.to_owned()])).into();
+        Credentials::Impersonated(Box::new(Identity { username: agent.clone(), groups: vec![group.to_owned()], extra }))
+    };
+    let kept =
+        Sent::json("PATCH", "/api/v1/nodes/here".to_owned(), json!({"metadata": {"labels": {"kubevirt.io/a": "b"}}}));
+    let kept = Sent { media_type: "application/merge-patch+json".to_owned(), ..kept };
+    let (elsewhere, probes) = ("nodebound-probe-elsewhere", install::PROBE);
+    let table = [
+        (cluster.operator(), probes, elsewhere, Layer::Rbac, None),
+        (cluster.prober().await, "system:masters", elsewhere, Layer::Rbac, None),
+        (cluster.prober().await, probes, "here", Layer::Rbac, None),
+        (cluster.prober().await, probes, elsewhere, Layer::Policy, Some("a probe has to be a dry run")),
+    ];
+    for part in [Part::Guards, Part::ProbeRights] {
+        for object in goal.installation.objects(part).iter().filter(|object| !is_guard(object)) {
+            cluster.apply(object).await;
+        }
+    }
+    for (client, group, node, layer, says) in table {
+        let end = Instant::now() + PATIENCE;
+        let answer = loop {
+            let answer = send(&client, &who(group, node), &kept).await.expect("there is an answer");
+            if says.is_none() || answer.refusal().is_some() || Instant::now() >= end {
+                break answer;
+            }
+            sleep(Duration::from_millis(200)).await;
+        };
+        let refusal =
+            answer.refusal().unwrap_or_else(|| panic!("{group} {node}: {} {}", answer.code, answer.message()));
+        assert_eq!(refusal.layer, layer, "{group} {node}: {refusal:?}");
+        assert!(says.is_none_or(|says| refusal.message.contains(says)), "{group} {node}: {refusal:?}");
+    }
+}
+
+/// The guard would refuse it first.
+fn is_guard(object: &Value) -> bool {
+    object["metadata"]["name"] == "nodebound-p"
+}
+
 pub async fn kept(place: Place) {
     let goal = ours(DIRECT);
     let cluster = Cluster::start(&place, &goal).await;
@@ -219,6 +277,7 @@ pub async fn kept(place: Place) {
             }
         }
     }
+    nobody_is_spoken_for(&cluster, &goal).await;
     let ours = Try { sent: applied(SETS, set.clone()), policy: None };
     let answer = answered(&cluster, &ours).await;
     assert!(answer.is_success(), "ours is admitted: {} {}", answer.code, answer.message());

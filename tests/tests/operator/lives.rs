@@ -3,7 +3,7 @@
 
 use app::election::Candidate;
 use channels::{Backoff, Cause, Direct, Failure, Publish, Refuser, ShadowNode, Wanted};
-use controller::{Controller, probe};
+use controller::{Controller, vouched};
 use k8s_openapi::jiff::Timestamp;
 use manifests::install::{self, Part, Settings};
 use operator::object::Place as At;
@@ -106,8 +106,8 @@ impl Kubelets {
                     Box::new(Timestamp::now),
                 );
                 tasks.spawn(candidate.run(leads, std::future::pending()));
-                let connect = client.clone();
-                tasks.spawn(probe::probe(Box::new(move || Some(connect.clone())), profile.clone(), proof));
+                let (namespace, clock) = ("nodebound-system".to_owned(), cluster.clock());
+                tasks.spawn(vouched::follow(client.clone(), namespace, profile.clone(), clock, proof));
                 let settings = controller::Settings {
                     adopted: [install::AGENT.to_owned()].into(),
                     ..controller::Settings::default()

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use manifests::install::{Installation, Settings};
-use operator::execute::{Event, ExecuteError, Executor, Installed};
+use operator::execute::{Event, ExecuteError, Executor, Installed, Prover};
 use operator::object::{Objects, Place, RequestError};
 use operator::plan::{Goal, Hold, Plan, Step};
 use operator::prove::{Claim, NotProven};
@@ -120,7 +120,11 @@ pub(crate) fn ended(console: &mut Console<'_>, error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<ExecuteError>() {
         Some(ExecuteError::Foreign(_) | ExecuteError::Contested(_)) => Exit::Finding,
         Some(ExecuteError::NotProven(
-            NotProven::Request(_) | NotProven::NoAnswer(_) | NotProven::Nothing(_) | NotProven::Unjudged(_),
+            NotProven::Request(_)
+            | NotProven::NoAnswer(_)
+            | NotProven::Nothing(_)
+            | NotProven::Unsaid(_)
+            | NotProven::Unjudged(_),
         )) => Exit::Unknown,
         Some(ExecuteError::NotProven(_)) => Exit::Finding,
         _ if error.downcast_ref::<Refused>().is_some() => Exit::Finding,
@@ -180,7 +184,8 @@ impl Arguments {
         let (client, connect) = self.cluster.connect().await?;
         let objects = Objects::new(client);
         let patience = if self.wait { PATIENCE } else { Duration::ZERO };
-        let executor = Executor { objects: objects.clone(), connect, claim: Claim::Node, patience };
+        let executor =
+            Executor { objects: objects.clone(), prover: Prover::Itself { connect, claim: Claim::Node }, patience };
         let goal = Goal { installation, adopt: self.adopt, profile_is_given: false, rehearses: false };
         self.check(&objects, &goal, console).await?;
         if self.dry_run {

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use manifests::install::Settings;
-use operator::execute::Executor;
+use operator::execute::{Executor, Prover};
 use operator::object::Objects;
 use operator::prove::Claim;
 use operator::run::Operator;
@@ -108,10 +108,11 @@ fn operate(cluster: &Cluster, claims: &[&str]) -> impl Future<Output = ()> + Sen
     let (sandbox, connection) = (cluster.sandbox.clone(), cluster.sandbox.connection_as(user));
     async move {
         let _controllers = Controllers::start(Client::new(sandbox.admin(), "default"));
+        let client = Client::new(connection.clone(), "default");
+        let connect = Box::new(move || Ok(Client::new(connection.clone(), "default")));
         let executor = Executor {
-            objects: Objects::new(Client::new(connection.clone(), "default")),
-            connect: Box::new(move || Ok(Client::new(connection.clone(), "default"))),
-            claim: Claim::Elsewhere,
+            objects: Objects::new(client),
+            prover: Prover::Itself { connect, claim: Claim::Elsewhere },
             patience: Duration::from_secs(5),
         };
         let clock = Box::new(Timestamp::now);

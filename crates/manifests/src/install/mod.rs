@@ -25,6 +25,8 @@ pub use workloads::Program;
 pub const AGENT: &str = "nodebound-agent";
 /// The account of the controller.
 pub const CONTROLLER: &str = "nodebound-controller";
+/// The account of the prober.
+pub const PROBER: &str = "nodebound-prober";
 /// The label by which our objects are known, and its value.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "nodebound");
 
@@ -158,13 +160,22 @@ impl Installation {
     /// Whether the profile is about an account that guards others.
     #[must_use]
     pub fn is_of_a_guardian(&self) -> bool {
-        [CONTROLLER, OPERATOR].iter().any(|name| *self.profile.service_account() == self.account(name))
+        [CONTROLLER, OPERATOR, PROBER].iter().any(|name| *self.profile.service_account() == self.account(name))
     }
 
     /// The operator with what it needs: it installs all the rest.
     #[must_use]
     pub fn operator(&self) -> Vec<Value> {
         operator::objects(self).into_iter().map(Self::labelled).collect()
+    }
+
+    /// The objects of one part where there is no operator, which brings the prober: a controller applies nothing that the prober
+    /// does not vouch for.
+    #[must_use]
+    pub fn objects_without_operator(&self, part: Part) -> Vec<Value> {
+        let prober = (self.profile.channel() == Channel::ShadowNode).then(|| operator::prober(self, part));
+        let prober = prober.into_iter().flatten().map(Self::labelled);
+        self.objects(part).into_iter().chain(prober).collect()
     }
 
     /// The objects of one part.

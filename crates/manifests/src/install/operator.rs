@@ -7,7 +7,9 @@ use ownership::guard::{Guard, HEARTBEATS};
 use crate::expression::quote;
 
 use super::rights::{self, Right, Rights, right};
-use super::{AGENT, CONTROLLER, Installation, PROBE, PROBES, controllers_profile, heartbeats, rehearsed, workloads};
+use super::{
+    AGENT, CONTROLLER, Installation, PROBE, PROBER, PROBES, Part, controllers_profile, heartbeats, rehearsed, workloads,
+};
 
 /// The account of the operator.
 pub const OPERATOR: &str = "nodebound-operator";
@@ -29,8 +31,20 @@ pub(super) fn objects(installation: &Installation) -> Vec<Value> {
     objects.extend((installation.is_ours() || installation.profile.beats_by_lease()).then(heartbeats));
     objects.extend(limits(installation));
     objects.extend(roles(installation));
+    objects.extend(Part::ALL.into_iter().flat_map(|part| prober(installation, part)));
     objects.extend(workloads::operator(installation));
     objects
+}
+
+/// The prober, which may speak for the agents: whoever grants to others may not.
+pub(super) fn prober(installation: &Installation, part: Part) -> Vec<Value> {
+    match part {
+        Part::Ground => vec![installation.service_account(PROBER)],
+        Part::Guards => findings(&installation.settings.namespace),
+        Part::Rights => rights::prober(installation).into_iter().flat_map(rights::Role::objects).collect(),
+        Part::Controller => workloads::prober(installation),
+        _ => Vec::new(),
+    }
 }
 
 /// What it installs, and what it grants.
@@ -62,9 +76,8 @@ fn roles(installation: &Installation) -> Vec<Value> {
         let verbs: [&[&str]; 2] = if installation.settings.hold_upgrades { BESIDE } else { [&[], &["get", "delete"]] };
         everywhere.extend(ours(admission, "validatingwebhookconfigurations", verbs, &name));
     }
-    everywhere.extend(rights::claims());
     let [agent, controller] = [AGENT, CONTROLLER].map(|name| [name.to_owned()]);
-    let mut here = vec![right("coordination.k8s.io", "leases", &["get", "create", "update"])];
+    let mut here = rights::election(installation, OPERATOR).to_vec();
     here.extend(ours("", "serviceaccounts", MAKE, &controller));
     here.extend(ours("apps", "deployments", KEEP, &controller));
     here.extend(ours("policy", "poddisruptionbudgets", BESIDE, &controller));
@@ -75,11 +88,7 @@ fn roles(installation: &Installation) -> Vec<Value> {
         here.extend(ours("", "serviceaccounts", MAKE, &agent));
         here.extend(ours("", "configmaps", CONFIGURE, &[workloads::configuration(installation)]));
     }
-    let beside_agents = vec![
-        right("", "serviceaccounts", &["get"]).on(&account.name),
-        right("", "serviceaccounts", &["impersonate"]).on(&account.name),
-        right("", "pods", &["list"]),
-    ];
+    let beside_agents = vec![right("", "serviceaccounts", &["get"]).on(&account.name), right("", "pods", &["list"])];
     let mut all = Rights::from([(None, everywhere), (Some(installation.settings.namespace.clone()), here)]);
     all.entry(Some(account.namespace.clone())).or_default().extend(beside_agents);
     for (namespace, rights) in rights::all(installation) {
@@ -142,8 +151,24 @@ fn limits(installation: &Installation) -> Vec<Value> {
             workloads::limits(installation),
         ),
     ];
-    let limits = table.into_iter();
-    limits.flat_map(|(name, rules, rest)| policy(&format!("nodebound-operator-{name}"), &user, rules, &rest)).collect()
+    let condition = format!("request.userInfo.username == {}", quote(&user));
+    let limit = |(name, rules, rest): (_, _, Vec<Limit>)| {
+        policy(&format!("nodebound-operator-{name}"), ["operator", &condition], rules, &rest)
+    };
+    table.into_iter().flat_map(limit).collect()
+}
+
+/// What is said of guards, nobody says but the prober.
+fn findings(namespace: &str) -> Vec<Value> {
+    let condition = format!(
+        "request.namespace == {} && object.metadata.name.startsWith({})",
+        quote(namespace),
+        quote(&api::finding::lease_name(""))
+    );
+    let prober = quote(&format!("system:serviceaccount:{namespace}:{PROBER}"));
+    let validation = (format!("request.userInfo.username == {prober}"), "nobody else says what guards do");
+    let leases = rule("coordination.k8s.io", &["CREATE", "UPDATE"], &["leases"]);
+    policy("nodebound-prober-findings", ["finding", &condition], leases, &[validation])
 }
 
 const EMPTY: &str =
@@ -174,14 +199,14 @@ fn rule(group: &str, operations: &[&str], resources: &[&str]) -> Value {
     json!([{"apiGroups": [group], "apiVersions": ["*"], "operations": operations, "resources": resources, "scope": "*"}])
 }
 
-fn policy(name: &str, user: &str, rules: Value, validations: &[(String, &str)]) -> Vec<Value> {
+fn policy(name: &str, [about, condition]: [&str; 2], rules: Value, validations: &[Limit]) -> Vec<Value> {
     let validations: Vec<Value> = validations
         .iter()
         .map(|(expression, message)| {
-            json!({"expression": expression, "message": format!("nodebound: operator: {message}"), "reason": "Forbidden"})
+            json!({"expression": expression, "message": format!("nodebound: {about}: {message}"), "reason": "Forbidden"})
         })
         .collect();
-    let condition = json!({"name": "operator", "expression": format!("request.userInfo.username == '{user}'")});
+    let condition = json!({"name": about, "expression": condition});
     vec![
         json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
             "metadata": {"name": name},

@@ -1,18 +1,18 @@
 //! Who may do what, as tables of roles.
 
-use ownership::guard::HEARTBEATS;
+use ownership::guard::{Guard, HEARTBEATS};
 use ownership::identity::{NODE_NAME, POD_NAME, POD_UID};
 use ownership::spec::Channel;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AGENT, CONTROLLER, Installation, PROBE};
+use super::{AGENT, CONTROLLER, Installation, PROBE, PROBER};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 /// Where Events about objects without a namespace are (`ValidateEventCreate` in `pkg/apis/core/validation`).
 const EVENTS: &str = "default";
-/// The node, the pod and the mark of the controller's probes, which are all that it may claim in somebody else's name.
-pub(super) const CLAIMS: [(&str, &str); 4] =
+/// The node, the pod and the mark of probes, which are all that the prober may claim in somebody else's name.
+const CLAIMS: [(&str, &str); 4] =
     [(NODE_NAME, "nodebound-probe-elsewhere"), (POD_NAME, "probe"), (POD_UID, "probe"), ("nodebound.io/probe", "true")];
 
 /// Verbs on a resource.
@@ -144,8 +144,60 @@ fn shadow_nodes() -> Right {
     right("nodebound.io", "shadownodes", &["get", "patch"])
 }
 
+/// What the prober may do: speak for the agent, marked and from a node that there is not, look at what it writes to, and say
+/// what it finds.
+pub(super) fn prober(installation: &Installation) -> Vec<Role> {
+    let (account, admission) = (installation.profile.service_account(), "admissionregistration.k8s.io");
+    let ways = Ways::all(installation);
+    let mut everywhere =
+        vec![right("nodebound.io", "agentprofiles", &["list", "watch"]), right("", "nodes", &["list"])];
+    for resource in ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] {
+        everywhere.push(right(admission, resource, &["list", "watch"]));
+        everywhere.push(right(admission, resource, &["get"]).on_all(probed(installation, &ways)));
+    }
+    if ways.iter().any(|ways| ways.shadow) {
+        everywhere.push(right("nodebound.io", "shadownodes", &["list"]));
+    }
+    everywhere.extend(claims());
+    let lease = api::finding::lease_name(installation.profile.name());
+    let says = right("coordination.k8s.io", "leases", &["patch"]).on(&lease);
+    let speaks = right("", "serviceaccounts", &["impersonate"]).on(&account.name);
+    let [create, lead, _] = election(installation, PROBER);
+    let here = vec![create, lead, says];
+    let mut all = Rights::from([(None, everywhere), (Some(installation.settings.namespace.clone()), here)]);
+    all.entry(Some(account.namespace.clone())).or_default().push(speaks);
+    if ways.iter().any(|ways| ways.leases) {
+        let beats = right("coordination.k8s.io", "leases", &["list"]);
+        all.entry(Some(HEARTBEATS.to_owned())).or_default().push(beats);
+    }
+    let role =
+        |(namespace, rights): (Option<String>, _)| installation.role(PROBER, "prober", namespace.as_deref(), rights);
+    all.into_iter().map(role).collect()
+}
+
+/// The guards that are probed, by whatever channel.
+fn probed(installation: &Installation, ways: &[Ways]) -> Vec<String> {
+    let of = |ways: &Ways| {
+        let publications = if ways.shadow { Guard::ShadowNodes } else { Guard::Nodes };
+        [Some(publications), ways.leases.then_some(Guard::Leases)]
+    };
+    let guards: BTreeSet<String> =
+        ways.iter().flat_map(of).flatten().map(|guard| guard.policy_name(installation.profile.name())).collect();
+    guards.into_iter().collect()
+}
+
+/// Taking part in the election of a leader, and reading what the prober says.
+pub(super) fn election(installation: &Installation, lease: &str) -> [Right; 3] {
+    let leases = |verbs: &[&'static str]| right("coordination.k8s.io", "leases", verbs);
+    [
+        leases(&["create"]),
+        leases(&["get", "update"]).on(lease),
+        leases(&["get"]).on(&api::finding::lease_name(installation.profile.name())),
+    ]
+}
+
 /// The group and the claims of probes.
-pub(super) fn claims() -> Vec<Right> {
+fn claims() -> Vec<Right> {
     let claim = |(key, value): (&str, &str)| {
         right("authentication.k8s.io", format!("userextras/{key}"), &["impersonate"]).on(value)
     };
@@ -229,19 +281,18 @@ fn controller(installation: &Installation, ways: Ways) -> Vec<Role> {
     let mut beside_agents = Vec::new();
     if ways.shadow {
         everywhere.push(right("nodebound.io", "shadownodes", &["get", "list", "watch", "create", "delete"]));
-        everywhere.extend(claims());
-        beside_agents.push(right("", "serviceaccounts", &["impersonate"]).on(&account.name));
     }
     if ways.pods {
         beside_agents.push(right("", "pods", &["list", "watch"]));
         beside_agents.push(right("apps", "daemonsets", &["list", "watch"]));
     }
     let role = |name: &str, namespace: Option<&str>, rights| installation.role(CONTROLLER, name, namespace, rights);
-    let election = right("coordination.k8s.io", "leases", &["get", "create", "update"]);
+    let mut here = election(installation, CONTROLLER).to_vec();
+    here.push(right("", "events", &["create"]));
     let mut roles = vec![
         role("controller", None, everywhere),
         role("controller", Some(EVENTS), vec![right("", "events", &["create"])]),
-        role("controller", Some(&installation.settings.namespace), vec![election, right("", "events", &["create"])]),
+        role("controller", Some(&installation.settings.namespace), here),
         role("controller-agents", Some(&account.namespace), beside_agents),
     ];
     if ways.leases {

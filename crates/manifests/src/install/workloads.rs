@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::expression::quote;
 
 use super::operator::Limit;
-use super::{AGENT, CONTROLLER, Installation, OPERATOR, Settings};
+use super::{AGENT, CONTROLLER, Installation, OPERATOR, PROBER, Settings};
 
 /// The port of metrics and health.
 const PORT: u16 = 8080;
@@ -25,19 +25,22 @@ pub enum Program {
     Controller,
     /// `nodebound-operator`
     Operator,
+    /// `nodebound-prober`, which is the operator's program with another task.
+    Prober,
 }
 
 impl Program {
     /// Every program that has an image.
     pub const ALL: [Self; 3] = [Self::Agent, Self::Controller, Self::Operator];
 
-    /// Its name, which is that of its image, its account and its workload.
+    /// Its name, which is that of its account and its workload.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Agent => AGENT,
             Self::Controller => CONTROLLER,
             Self::Operator => OPERATOR,
+            Self::Prober => PROBER,
         }
     }
 }
@@ -46,6 +49,7 @@ impl Settings {
     /// The image of a program.
     #[must_use]
     pub fn image(&self, program: Program) -> String {
+        let program = if program == Program::Prober { Program::Operator } else { program };
         let (registry, name) = (&self.registry, program.name());
         match self.digests.iter().find(|(of, _)| *of == program) {
             Some((_, digest)) => format!("{registry}/{name}@{digest}"),
@@ -145,6 +149,12 @@ pub(super) fn controller(installation: &Installation) -> Vec<Value> {
         format!("--listen=0.0.0.0:{PORT}"),
     ];
     deployment(installation, Program::Controller, arguments, "256Mi")
+}
+
+/// The prober, likewise.
+pub(super) fn prober(installation: &Installation) -> Vec<Value> {
+    let arguments = vec!["--prober".to_owned(), format!("--listen=0.0.0.0:{PORT}")];
+    deployment(installation, Program::Prober, arguments, "128Mi")
 }
 
 /// The operator, likewise.

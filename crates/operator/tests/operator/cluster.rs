@@ -1,23 +1,27 @@
 //! A cluster on the sandbox, with the testkit's workload controllers.
 
 use admission::{KubeVersion, UserInfo};
+use app::election::Candidate;
 use http::Request;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
-use manifests::install::{AGENT, Installation, Settings};
-use operator::execute::{Event, ExecuteError, Executor, Installed};
+use manifests::install::{AGENT, Installation, PROBER, Settings};
+use operator::execute::{Event, ExecuteError, Executor, Installed, Prover};
 use operator::object::{Objects, Place};
 use operator::plan::{Goal, Step};
-use operator::prove::Claim;
-use operator::run::{Operator, Report};
+use operator::prober::Prober;
+use operator::prove::{Claim, Connect};
+use operator::run::{Clock, Operator, Report};
+use operator::watching;
 use sandbox::{Connection, Sandbox};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use testkit::Controllers;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
@@ -28,6 +32,7 @@ pub struct Cluster {
     pub sandbox: Sandbox,
     pub objects: Objects,
     way: Way,
+    start: Instant,
     _controllers: Controllers,
 }
 
@@ -64,7 +69,7 @@ impl Cluster {
         let way = Way(Arc::new(Mutex::new(sandbox.admin())));
         let client = Client::new(way.clone(), "default");
         let objects = Objects::new(client.clone());
-        let cluster = Self { objects, sandbox, way, _controllers: Controllers::start(client) };
+        let cluster = Self { objects, sandbox, way, start: Instant::now(), _controllers: Controllers::start(client) };
         let group = "rbac.authorization.k8s.io";
         let rules = json!([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]}]);
         let subject = json!({"kind": "ServiceAccount", "namespace": "kubevirt", "name": "kubevirt-handler"});
@@ -78,10 +83,42 @@ impl Cluster {
         cluster
     }
 
-    pub fn executor(&self) -> Executor {
+    pub fn connect(&self) -> Connect {
         let way = self.way.clone();
-        let connect = Box::new(move || Ok(Client::new(way.clone(), "default")));
-        Executor { objects: self.objects.clone(), connect, claim: Claim::Node, patience: Duration::from_secs(120) }
+        Box::new(move || Ok(Client::new(way.clone(), "default")))
+    }
+
+    pub fn executor(&self) -> Executor {
+        let prover = Prover::Itself { connect: self.connect(), claim: Claim::Node };
+        Executor { objects: self.objects.clone(), prover, patience: Duration::from_secs(120) }
+    }
+
+    pub fn clock(&self) -> Clock {
+        clock(self.start)
+    }
+
+    /// The prober, as that user and with those groups, until it is dropped.
+    pub fn prober(&self, user: &str, groups: &[&str]) -> JoinSet<()> {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let user = UserInfo { username: user.to_owned(), groups, ..UserInfo::default() };
+        let connection = self.sandbox.connection_as(user);
+        let (client, wake) = (Client::new(connection.clone(), "default"), Arc::new(Notify::new()));
+        let prober = Prober {
+            objects: Objects::new(client.clone()),
+            connect: Box::new(move || Ok(Client::new(connection.clone(), "default"))),
+            settings: Settings::default(),
+            identity: "prober".to_owned(),
+            clock: self.clock(),
+            every: Duration::from_secs(60),
+            report: Box::new(|_| ()),
+        };
+        let (leads, leading) = watch::channel(false);
+        let candidate = Candidate::new(client.clone(), "nodebound-system", PROBER, PROBER, Box::new(Timestamp::now));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(candidate.run(leads, std::future::pending()));
+        tasks.spawn(watching::guards(client, wake.clone()));
+        tasks.spawn(prober.run(wake, leading, 3));
+        tasks
     }
 
     /// Whoever asks has a token with these claims from now on.
@@ -177,6 +214,12 @@ pub fn ours(more: &str) -> Goal {
     goal(&format!("{{namespace: nodebound-system, name: {AGENT}}}"), more)
 }
 
+/// The time in these stories, which goes by tokio's clock.
+fn clock(start: Instant) -> Clock {
+    let begin: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    Box::new(move || begin + start.elapsed())
+}
+
 /// An operator beside the cluster, whose reports are kept.
 pub struct Looking {
     pub operator: Operator,
@@ -194,12 +237,11 @@ impl Looking {
 
     pub fn with(executor: Executor, settings: Settings) -> Self {
         let reports = Arc::new(Mutex::new(Vec::new()));
-        let (kept, start) = (reports.clone(), Instant::now());
-        let begin: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+        let kept = reports.clone();
         let operator = Operator::new(
             Executor { patience: Duration::from_secs(5), ..executor },
             settings,
-            Box::new(move || begin + start.elapsed()),
+            clock(Instant::now()),
             Duration::from_secs(600),
             7,
             Box::new(move |report| kept.lock().unwrap().push(report)),

@@ -7,6 +7,7 @@ use operator::object::Place;
 use operator::plan::{Change, Goal, Step};
 use operator::prove::{Claim, NotProven};
 use operator::remove::{RemoveError, remove};
+use ownership::Profile;
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +77,7 @@ async fn a_guard_that_does_not_refuse_is_not_proven() {
             let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
                 "metadata": {"namespace": "nodebound-heartbeats", "name": "m"}, "spec": {}});
             cluster.objects.apply(&lease).await.unwrap();
-            let connect = cluster.executor().connect;
+            let connect = cluster.connect();
             let prove = async || {
                 let ground = operator::prove::Ground::find(&cluster.objects, &goal.installation, claim).await.unwrap();
                 operator::prove::prove(&connect, &ground, |_| ()).await
@@ -112,6 +113,30 @@ async fn an_installation_that_is_broken_off_goes_on_and_grants_nothing_early() {
         remove(&cluster.objects, &goal.installation, false, |_| ()).await.unwrap();
         cluster.is_empty_in_the_end(&goal).await;
     }
+}
+
+/// What programs may do for it goes with it, and what they may do for others stays.
+#[tokio::test(start_paused = true)]
+async fn of_two_profiles_one_is_removed_with_its_rights() {
+    let (cluster, goal) = (Cluster::new().await, theirs(""));
+    let mut other = theirs("");
+    other.installation.profile = Profile::new("q", other.installation.profile.spec().clone()).unwrap();
+    let rights = |goal: &Goal| {
+        let objects = goal.installation.operator().into_iter().map(|object| Place::of(&object));
+        objects.filter(|place| place.api_version.starts_with("rbac")).collect::<Vec<_>>()
+    };
+    for goal in [&goal, &other] {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubevirt"}});
+        for object in [namespace].iter().chain(&goal.installation.operator()) {
+            cluster.objects.apply(object).await.unwrap();
+        }
+        cluster.write_profile(goal.installation.agent_profile()).await;
+    }
+    remove(&cluster.objects, &goal.installation, true, |_| ()).await.unwrap();
+    let left = cluster.objects.find(rights(&goal)).await.unwrap().objects;
+    assert!(left.is_empty(), "{:?}", left.keys());
+    let kept = cluster.objects.find(rights(&other)).await.unwrap().objects;
+    assert!(kept.keys().any(|place| place.name == "nodebound-q-prober"), "{:?}", kept.keys());
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ mod cluster;
 mod hold;
 mod install;
 mod looks;
+mod prober;
 mod replicas;
 mod rights;
 mod transitions;

@@ -5,9 +5,8 @@ use admission::UserInfo;
 use app::election::Candidate;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
-use operator::execute::Executor;
+use operator::execute::{Executor, Prover};
 use operator::object::Objects;
-use operator::prove::Claim;
 use operator::run::Report;
 use operator::watching;
 use sandbox::adversity::{Effect, Matches, Rule, When};
@@ -17,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use testkit::rights::Log;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 
 const NAMESPACE: &str = "nodebound-system";
@@ -66,7 +65,7 @@ impl Replica {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         let user = UserInfo { username: name.to_owned(), groups, ..UserInfo::default() };
         let connection = cluster.sandbox.connection_as(user);
-        let client = Client::new(connection.clone(), "default");
+        let client = Client::new(connection, "default");
         let (leads, leading) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
         let told = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stopped| *stopped).await) };
@@ -74,14 +73,13 @@ impl Replica {
         let wake = Arc::new(Notify::new());
         let Looking { operator, reports } = Looking::through(Executor {
             objects: Objects::new(client.clone()),
-            connect: Box::new(move || Ok(Client::new(connection.clone(), "default"))),
-            claim: Claim::Elsewhere,
+            prover: Prover::Another { clock: cluster.clock() },
             ..cluster.executor()
         });
         let tasks = vec![
             tokio::spawn(candidate.run(leads, told(stopped.clone()))),
             tokio::spawn(operator.run(wake.clone(), leading, told(stopped))),
-            tokio::spawn(async move { watching::watch(client, NAMESPACE, wake).await }),
+            tokio::spawn(async move { watching::everything(client, NAMESPACE, wake).await }),
         ];
         Self { reports, _stop: stop, tasks }
     }
@@ -108,10 +106,19 @@ pub async fn recorded() -> (Cluster, Log) {
     let log = Log::default();
     let recording = Some(Recording::to(log.clone()));
     let cluster = Cluster::with(sandbox::Settings { recording, ..sandbox::Settings::default() }).await;
+    ground(&cluster).await;
+    (cluster, log)
+}
+
+/// The namespace of the Leases, once what was there of that name is gone.
+pub async fn ground(cluster: &Cluster) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE,
         "labels": {"app.kubernetes.io/managed-by": "nodebound"}}});
     cluster.objects.apply(&namespace).await.unwrap();
-    (cluster, log)
+}
+
+fn prober(cluster: &Cluster) -> JoinSet<()> {
+    cluster.prober("prober", &["system:masters"])
 }
 
 fn rule(effect: Effect, when: When, matches: Matches) -> Rule {
@@ -145,6 +152,7 @@ async fn of_two_replicas_one_acts_and_the_other_goes_on() {
     let lost = rule(Effect::Refuse(503), When::Always, of("replica-1", &["leases.coordination.k8s.io"]));
     for written in [0, 1, 4, 7] {
         let (cluster, log) = recorded().await;
+        let _prober = prober(&cluster);
         cluster.with_profile(&ours("")).await;
         cluster.sandbox.trouble(vec![slowly.clone()]);
         let one = Replica::start(&cluster, "replica-1");
@@ -168,6 +176,7 @@ async fn an_api_server_that_starts_anew_is_waited_for() {
     let writes = Matches { verbs: vec!["create".to_owned(), "patch".to_owned()], ..of("replica-1", &[]) };
     for nth in (1..40).step_by(3) {
         let (cluster, _log) = recorded().await;
+        let _prober = prober(&cluster);
         cluster.with_profile(&ours("")).await;
         cluster.sandbox.trouble(vec![rule(Effect::Restart { keep_store: true }, When::Nth(nth), writes.clone())]);
         let replica = Replica::start(&cluster, "replica-1");
@@ -182,6 +191,7 @@ async fn an_api_server_that_starts_anew_is_waited_for() {
 async fn a_flood_is_worked_off() {
     const PROFILES: usize = 12;
     let (cluster, log) = recorded().await;
+    let _prober = prober(&cluster);
     let goal = theirs("");
     cluster.with_profile(&goal).await;
     for number in 0..PROFILES {

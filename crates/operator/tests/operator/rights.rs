@@ -1,4 +1,5 @@
-//! The operator has no right that it does not use, or that it does not hold in order to grant it.
+//! The operator has no right that it does not use, or that it does not hold in order to grant it; the prober none that it does
+//! not use.
 
 use crate::cluster::{BY_SHADOW, Cluster, ours, theirs};
 use crate::replicas::{Replica, is_enforced, recorded, until};
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 use testkit::rights::{Right, rights};
 
 const USER: &str = "system:serviceaccount:nodebound-system:nodebound-operator";
+const PROBER: &str = "system:serviceaccount:nodebound-system:nodebound-prober";
+const GROUPS: [&str; 2] = ["system:serviceaccounts", "system:authenticated"];
 
 /// Whether the one is of one profile what the other is of another.
 fn is_that_of_another_profile(one: &Right, other: &Right) -> bool {
@@ -28,6 +31,8 @@ fn is_granted(right: &Right, granted: &[Right]) -> bool {
 
 /// While nobody looks, each object goes, or becomes another one, or is made anew as another one.
 async fn tamper(cluster: &Cluster, goal: &Goal, operator: &mut Option<Replica>) {
+    // The prober is not the operator's to repair.
+    let goal = Goal { profile_is_given: true, ..goal.clone() };
     let places: Vec<Place> = goal.places().filter(|place| !is_ground(place)).collect();
     for change in [Change::Gone, Change::Other, Change::Immovable] {
         *operator = None;
@@ -102,7 +107,7 @@ fn is_ground(place: &Place) -> bool {
 }
 
 fn start(cluster: &Cluster) -> Replica {
-    Replica::of(cluster, USER, &["system:serviceaccounts", "system:authenticated"])
+    Replica::of(cluster, USER, &GROUPS)
 }
 
 async fn lives(cluster: &Cluster, goal: &Goal) {
@@ -139,7 +144,7 @@ async fn every_right_is_used_or_granted() {
     for object in objects.iter().filter(|object| object["kind"] != "Deployment") {
         cluster.objects.apply(object).await.unwrap();
     }
-    let mut operator = Some(start(&cluster));
+    let (mut operator, _prober) = (Some(start(&cluster)), cluster.prober(PROBER, &GROUPS));
     lives(&cluster, &direct).await;
     lives(&cluster, &shadow).await;
     tamper(&cluster, &shadow, &mut operator).await;
@@ -147,27 +152,52 @@ async fn every_right_is_used_or_granted() {
     // Upgrades were held back before, and are not any more.
     cluster.objects.create(&other.installation.hold().unwrap()).await.unwrap();
     lives(&cluster, &other).await;
-    let events: Vec<Value> = log.events().into_iter().filter(|event| event["user"]["username"] == USER).collect();
     let granted = rights(&granted(&[direct, shadow, ours(alive), other, watched]));
-    let all = rights(&objects);
-    let is_used = |right: &Right| events.iter().any(|event| right.is_used(event));
-    // What was needed for one profile is what would be for the other.
-    let likewise = |right: &Right| all.iter().any(|other| is_that_of_another_profile(other, right) && is_used(other));
-    let idle = |right: &&Right| !is_granted(right, &granted) && !is_used(right) && !likewise(right);
-    let idle: Vec<String> = all.iter().filter(idle).map(|right| format!("{right:?}")).collect();
-    assert!(idle.is_empty(), "never used, and not granted: {idle:#?}");
-    assert_eq!(refused(&events), BTreeSet::new(), "nothing is missing");
+    for (user, granted) in [(USER, &*granted), (PROBER, &[])] {
+        let events: Vec<Value> = log.events().into_iter().filter(|event| event["user"]["username"] == user).collect();
+        let all = rights(&of_account(&objects, user));
+        let is_used = |right: &Right| events.iter().any(|event| right.is_used(event));
+        // What was needed for one profile is what would be for the other.
+        let likewise =
+            |right: &Right| all.iter().any(|other| is_that_of_another_profile(other, right) && is_used(other));
+        let idle = |right: &&Right| !is_granted(right, granted) && !is_used(right) && !likewise(right);
+        let idle: Vec<String> = all.iter().filter(idle).map(|right| format!("{right:?}")).collect();
+        assert!(idle.is_empty(), "{user}: never used, and not granted: {idle:#?}");
+        assert_eq!(refused(&events), BTreeSet::new(), "{user}: nothing is missing");
+    }
+}
+
+/// The roles that are bound to it: they have the names of their bindings.
+fn of_account(objects: &[Value], user: &str) -> Vec<Value> {
+    let bound = |object: &&Value| {
+        let subject = &object["subjects"][0];
+        user.ends_with(&format!(":{}:{}", text(subject, "namespace"), text(subject, "name")))
+    };
+    let names: BTreeSet<&str> = objects
+        .iter()
+        .filter(|object| object.get("subjects").is_some())
+        .filter(bound)
+        .map(|binding| text(&binding["roleRef"], "name"))
+        .collect();
+    let of = |object: &&Value| object.get("rules").is_some() && names.contains(text(&object["metadata"], "name"));
+    objects.iter().filter(of).cloned().collect()
+}
+
+fn text<'o>(object: &'o Value, field: &str) -> &'o str {
+    object[field].as_str().unwrap_or_default()
 }
 
 /// What two rules give can be taken from one of them without a loss.
 #[test]
 fn no_right_is_given_twice() {
     for goal in [ours(""), ours(BY_SHADOW), theirs("")] {
-        let all = rights(&goal.installation.operator());
-        for (number, right) in all.iter().enumerate() {
-            let others = all.iter().enumerate().filter(|(other, _)| *other != number).map(|(_, other)| other);
-            let twice: Vec<&Right> = others.filter(|other| other.covers(right)).collect();
-            assert!(twice.is_empty(), "{right:?} is also given by {twice:?}");
+        for user in [USER, PROBER] {
+            let all = rights(&of_account(&goal.installation.operator(), user));
+            for (number, right) in all.iter().enumerate() {
+                let others = all.iter().enumerate().filter(|(other, _)| *other != number).map(|(_, other)| other);
+                let twice: Vec<&Right> = others.filter(|other| other.covers(right)).collect();
+                assert!(twice.is_empty(), "{right:?} is also given by {twice:?}");
+            }
         }
     }
 }

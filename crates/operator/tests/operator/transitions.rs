@@ -48,7 +48,7 @@ async fn an_upgrade_tries_one_pod_first() {
     let at = |tag: &str| {
         let mut goal = ours(BY_SHADOW);
         goal.installation.settings = Settings { tag: tag.to_owned(), ..Settings::default() };
-        goal
+        Goal { profile_is_given: true, ..goal }
     };
     cluster.install(&at("v1.0.0")).await.unwrap();
     for (tag, expected) in

@@ -70,7 +70,7 @@ mod tests {
 
     fn profile(more: &str) -> Profile {
         let text = format!(
-            "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: p}}\nspec:\n  serviceAccount: {{namespace: a, name: b}}\n  channel: ShadowNode\n{more}"
+            "apiVersion: nodebound.io/v1alpha1\nkind: AgentProfile\nmetadata: {{name: p}}\nspec:\n  serviceAccount: {{namespace: a, name: b}}\n  channel: ShadowNode\n  labels: [{{key: x/y}}]\n{more}"
         );
         ownership::parse::profile(&text).unwrap()
     }

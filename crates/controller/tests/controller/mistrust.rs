@@ -1,5 +1,6 @@
 //! Agents and clusters that mean no good, or that are only half there: what must not depend on them does not.
 
+use api::finding::Ending;
 use channels::Cause;
 use controller::desired::Held;
 use controller::{Report, Settings};
@@ -162,6 +163,41 @@ async fn a_proof_needs_the_guard_on_heartbeats_and_does_not_last_for_ever() {
     let events = controller.reports();
     let held = events.iter().filter_map(Report::event).filter(|(_, reason)| *reason == "PublicationHeld");
     assert_eq!(held.count(), 0, "that it is not proven is one Event, not one a node");
+}
+
+/// Neither longer than five minutes, nor after it has said the contrary.
+#[tokio::test(start_paused = true)]
+async fn the_prober_is_believed_as_long_as_it_says_so() {
+    let stage = Stage::new().await;
+    let namespaces: Api<Namespace> = Api::all(stage.admin.clone());
+    let namespace = serde_json::from_value(json!({"metadata": {"name": "nodebound-system"}})).unwrap();
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    stage.register("n").await;
+    let controller = stage.controller_that_asks();
+    pass(30).await;
+    let says = async |value: &str| {
+        stage.shadow("n", json!({"labels": {X: value}})).await;
+        pass(10).await;
+        stage.says("n", X).await
+    };
+    assert_eq!(says("1").await, None, "it has said nothing");
+    stage.prober_says(Ending::Otherwise).await;
+    assert_eq!(says("2").await, None, "it says something else");
+    stage.prober_says(Ending::Refused).await;
+    pass(10).await;
+    assert_eq!(says("3").await, text("3"));
+    pass(270).await;
+    assert_eq!(says("4").await, text("4"));
+    pass(30).await;
+    assert_eq!(says("5").await, text("4"), "it was five minutes ago");
+    assert_eq!(count(&controller, |report| *report == Report::Guarded(false)), 1);
+    stage.prober_says(Ending::Refused).await;
+    pass(10).await;
+    assert_eq!(says("6").await, text("6"));
+    stage.prober_says(Ending::LetIn).await;
+    pass(10).await;
+    assert_eq!(says("7").await, text("6"), "a probe was let in");
+    assert_eq!(count(&controller, |report| *report == Report::Guarded(false)), 2);
 }
 
 #[tokio::test(start_paused = true)]

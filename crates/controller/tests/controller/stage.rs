@@ -2,15 +2,18 @@
 
 use admission::UserInfo;
 use api::ShadowNode;
+use api::finding::{Ending, Finding, Seen};
 use channels::{Backoff, Done, Failure, Publish as _, Wanted};
-use controller::{Controller, Report, Settings, probe};
+use controller::{Controller, Report, Settings, probe, vouched};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
-use ownership::publication::Publication;
+use ownership::publication::{Guarded, Publication};
 use ownership::{Profile, identity, parse};
 use sandbox::Sandbox;
 use sandbox::adversity::{Effect, Matches, Rule, When};
@@ -141,6 +144,45 @@ impl Stage {
     }
 
     pub fn controller_with(&self, leads: bool, settings: Settings) -> Running {
+        self.running(leads, settings, |client, profile, proof| {
+            tokio::spawn(probe::probe(Box::new(move || Some(client.clone())), profile, proof))
+        })
+    }
+
+    /// One that asks the prober.
+    pub fn controller_that_asks(&self) -> Running {
+        let (namespace, clock) = ("nodebound-system".to_owned(), self.clock());
+        self.running(true, Settings::default(), |client, profile, proof| {
+            tokio::spawn(vouched::follow(client, namespace, profile, clock, proof))
+        })
+    }
+
+    fn clock(&self) -> vouched::Clock {
+        let start = self.start;
+        Box::new(move || Timestamp::UNIX_EPOCH + start.elapsed())
+    }
+
+    /// The prober says so, now.
+    pub async fn prober_says(&self, ending: Ending) {
+        let seen = |guard: &str| Seen {
+            policy: format!("nodebound-p-{guard}"),
+            rule: "own-node".to_owned(),
+            versions: [String::new(), String::new()],
+        };
+        let guards = ["shadownodes", "leases"].map(seen).to_vec();
+        let lease =
+            Finding { ending, message: String::new(), guards }.lease("nodebound-system", "p", "pod", self.clock()());
+        let leases: Api<Lease> = Api::namespaced(self.admin.clone(), "nodebound-system");
+        let parameters = PatchParams::apply("nodebound-prober").force();
+        leases.patch("nodebound-prober-p", &parameters, &Patch::Apply(&lease)).await.unwrap();
+    }
+
+    fn running(
+        &self,
+        leads: bool,
+        settings: Settings,
+        prove: impl FnOnce(Client, Profile, watch::Sender<Option<Guarded>>) -> JoinHandle<()>,
+    ) -> Running {
         let client = Client::new(self.sandbox.connection_as(user(CONTROLLER, None)), "default");
         let (lead, leading) = watch::channel(leads);
         let (proof, guarded) = watch::channel(None);
@@ -154,8 +196,7 @@ impl Stage {
             guarded,
             report: Box::new(move |report| told.lock().unwrap().push((start.elapsed(), report))),
         };
-        let probes = tokio::spawn(probe::probe(Box::new(move || Some(client.clone())), self.profile.clone(), proof));
-        let tasks = [tokio::spawn(controller.run(std::future::pending())), probes];
+        let tasks = [tokio::spawn(controller.run(std::future::pending())), prove(client, self.profile.clone(), proof)];
         Running { lead, reports, tasks }
     }
 

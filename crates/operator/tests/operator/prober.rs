@@ -92,6 +92,20 @@ async fn the_prober_sees_what_becomes_of_a_guard() {
     assert_eq!((again.ending, &*again.guards[0].policy), (Ending::Refused, "nodebound-p"));
     assert_eq!(again.guards[0].versions[0], before.guards[0].versions[0], "the policy is that of before");
     assert_ne!(again.guards[0].versions[1], before.guards[0].versions[1], "its binding is another");
+    let mut only_denies = binding(&goal);
+    only_denies["spec"]["validationActions"] = json!(["Deny"]);
+    cluster.objects.replace(&bound(&cluster, &goal).await, &only_denies).await.unwrap();
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(said(&cluster).await.as_ref(), Some(&again), "another guard has not been seen often enough");
+    sleep(Duration::from_secs(7)).await;
+    let changed = said(&cluster).await.unwrap();
+    assert_eq!(changed.ending, Ending::Refused);
+    assert_ne!(changed.guards, again.guards, "it is seen as it is by now");
+}
+
+async fn bound(cluster: &Cluster, goal: &Goal) -> Value {
+    let place = Place::of(&binding(goal));
+    cluster.objects.find([place.clone()]).await.unwrap().get(&place).unwrap().clone()
 }
 
 /// Guards that only record cannot be probed; what was said of them runs out.

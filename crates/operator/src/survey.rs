@@ -69,13 +69,13 @@ pub async fn profiles(objects: &Objects) -> Result<Vec<Listed>, RequestError> {
 }
 
 /// What a profile needs that no other one may have.
-struct Claim {
+struct Needs {
     name: String,
     account: String,
     places: BTreeSet<Place>,
 }
 
-impl Claim {
+impl Needs {
     fn of(installation: &Installation) -> Self {
         let profile = &installation.profile;
         let (name, account) = (profile.name().to_owned(), profile.username().to_owned());
@@ -105,8 +105,8 @@ impl Claim {
 /// With which of the older profiles this one cannot be.
 #[must_use]
 pub fn conflict(installation: &Installation, older: &[Installation]) -> Option<String> {
-    let older: Vec<Claim> = older.iter().map(Claim::of).collect();
-    Claim::of(installation).refused(installation, &older)
+    let older: Vec<Needs> = older.iter().map(Needs::of).collect();
+    Needs::of(installation).refused(installation, &older)
 }
 
 /// Of each profile, in their order, with which of the older ones it cannot be; only one that can is in the way of others.
@@ -116,7 +116,7 @@ pub fn conflicts(listed: &[Listed], settings: &Settings) -> Vec<Option<String>> 
     let mut of = |listed: &Listed| {
         let (profile, _) = listed.profile.as_ref().ok()?;
         let installation = Installation { profile: profile.clone(), settings: settings.clone() };
-        let claim = Claim::of(&installation);
+        let claim = Needs::of(&installation);
         let refused = claim.refused(&installation, &older);
         if refused.is_none() {
             older.push(claim);
